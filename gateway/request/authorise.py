@@ -1,0 +1,104 @@
+"""Grant, scope version and purpose: from an operation to its plan and its compiled statement, or one refusal for the whole."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.catalogue.definition import Catalogue
+from gateway.request.authenticate import Caller
+from gateway.request.fetch import DATA_ROOTS, leaf_paths, nodes_of
+from gateway.request.parse import Operation
+from gateway.request.selection import LOCAL_ROOTS, Argument, Selected, select
+from gateway.request.statement import Statement, compile_statement, liveness
+from gateway.store.view import GrantView
+from scopes import Halted, Plan, Purpose, Rung, field_key, plan
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One root field of the answer: its key as JSON, and either the data root's number or its JSON as it stands."""
+
+    key: bytes
+    number: int
+    fixed: bytes | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planned:
+    """All that can be settled before a request's values are known.
+
+    has_data: whether the operation asks for data subjects at all. sizes: the page size argument of each data root (None: one subject).
+    redacted: the constant part of extensions.disclosure, JSON.
+    """
+
+    plan: Plan | None
+    statement: Statement
+    slots: tuple[Slot, ...]
+    local: tuple[Selected, ...]
+    sizes: tuple[Argument | None, ...]
+    redacted: str
+
+    @property
+    def purpose(self) -> Purpose | None:
+        return self.plan.purpose if self.plan else None
+
+
+@dataclass(frozen=True, slots=True)
+class Authoriser:
+    """Plans operations over one catalogue. key: the secret that `scopes.field_key` derives from."""
+
+    catalogue: Catalogue
+    key: bytes
+
+    def planned(self, operation: Operation, view: GrantView, caller: Caller, switches: Mapping[str, bool]) -> Planned:
+        """Raises Refused."""
+        roots = select(operation.partner_schema.schema, operation.node, operation.fragments, switches)
+        data = [root for root in roots if root.name in DATA_ROOTS]
+        local = tuple(root for root in roots if root.name in LOCAL_ROOTS)
+        slots = tuple(self._slot(root, data) for root in roots)
+        if not data:
+            return Planned(None, liveness(), slots, local, (), "")
+        decided = self._plan(operation, view, caller, data)
+        statement = compile_statement(
+            self.catalogue,
+            decided,
+            data,
+            document=operation.document,
+            ordinals=view.ordinals,
+            is_bound=caller.is_bound,
+            field_key=field_key(self.key, view.partner.partner_id, decided.purpose.value),
+        )
+        redacted = [
+            {"field": path, "redaction": field.redaction.label()}
+            for path, field in decided.fields.items()
+            if field.redaction.rung is not Rung.REVEAL
+        ]
+        sizes = tuple(root.arguments.get("first") for root in data)
+        return Planned(decided, statement, slots, local, sizes, json.dumps(redacted, separators=(",", ":")))
+
+    def _slot(self, root: Selected, data: list[Selected]) -> Slot:
+        key = json.dumps(root.key, ensure_ascii=False).encode()
+        if root.name in DATA_ROOTS:
+            return Slot(key, next(n for n, other in enumerate(data) if other is root), None)
+        return Slot(key, -1, b'"Query"' if root.name == "__typename" else None)
+
+    def _plan(self, operation: Operation, view: GrantView, caller: Caller, data: list[Selected]) -> Plan:
+        purposes = {scope.purpose for scope in view.scopes if scope.scope in caller.scopes}
+        purpose = operation.purpose or (next(iter(purposes)) if len(purposes) == 1 else None)
+        held = [path for path, offers in view.offers.items() if any(o.scope in caller.scopes and o.purpose is purpose for o in offers)]
+        offered = held or list(view.offers)
+        paths: dict[str, None] = {}
+        for root in data:
+            for node in nodes_of(root):
+                paths.update(dict.fromkeys(leaf_paths(self.catalogue, offered, node.children, self.catalogue.subject.name)))
+        return plan(
+            partner=view.partner,
+            grants=view.grants,
+            scopes=view.scopes,
+            held=caller.scopes,
+            purpose=operation.purpose,
+            paths=list(paths),
+            catalogue=self.catalogue.fields,
+            halted=Halted.nothing(),
+            now=view.loaded_at,
+        )

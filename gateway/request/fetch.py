@@ -1,0 +1,248 @@
+"""Tables, pages and columns: the part of the statement that reads. A column that the plan withholds is not in it.
+
+Every JSON fragment is SQL of type text that is never null. Response keys are the partner's words: they stand in string constants,
+never in identifiers, which would be cut at 63 bytes.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+from gateway.catalogue.definition import Catalogue, Leaf, LeafList, Member, RowList, Table
+from gateway.request.consent import IS_OPEN, IS_READABLE, SETTLED, covers, others_agree
+from gateway.request.redact import expression
+from gateway.request.run import RunArguments, read_count, read_cursor, read_pseudonym
+from gateway.request.selection import Selected
+from gateway.store.clause import literal
+from scopes import PlannedField
+
+NULL = "'null'"
+DATA_ROOTS = frozenset({"me", "subject", "subjects"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One root field's share of the statement.
+
+    ctes: in order, the last of them `node_<n>` with the columns subject_id, pseudonym, covered, reasons, others, node0, node1 ...
+    answer: SQL of type text, the root field's JSON. asked: the leaves read under it, by path. has_others: whether any list may
+    carry other persons' data.
+    """
+
+    ctes: tuple[str, ...]
+    answer: str
+    asked: tuple[str, ...]
+    has_others: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fetcher:
+    """Writes the reading part for one plan. fields: the plan's; key_pads: placeholders for the pseudonymise rung."""
+
+    catalogue: Catalogue
+    fields: Mapping[str, PlannedField]
+    ordinals: Mapping[str, int]
+    arguments: RunArguments
+    purpose: str
+    key_pads: tuple[str, str]
+    is_bound: bool
+
+    def root(self, number: int, selected: Selected) -> Reading:
+        """The CTEs and the answer of data root `number`."""
+        writer = _NodeWriter(self, number, [])
+        wanted = nodes_of(selected)
+        columns = "".join(
+            f", {writer.object(node.children, self.catalogue.subject.name)} as node{n}" for n, node in enumerate(wanted)
+        )
+        others = " || ".join(f"coalesce(l{n}.others || ',', '')" for n in writer.with_others) or "null"
+        laterals = "".join(writer.laterals)
+        ctes = (
+            *self._page(number, selected),
+            f"""node_{number} as materialized (
+  select c.subject_id, c.pseudonym, c.covered, c.reasons, {others} as others{columns}
+    from shown_{number} c join {self.catalogue.table} on {self.catalogue.key} = c.subject_id{laterals}
+   order by c.pseudonym)""",
+        )
+        if selected.name == "subjects":
+            answer = self._connection(number, selected)
+        else:
+            answer = f"coalesce((select node0 from node_{number}), {NULL})"
+        paths = [path for node in wanted for path in _leaf_paths(self, node.children, self.catalogue.subject.name)]
+        return Reading(ctes, answer, tuple(dict.fromkeys(paths)), bool(writer.with_others))
+
+    def _page(self, number: int, selected: Selected) -> tuple[str, ...]:
+        partner = self.arguments.add("partner_id", "uuid", attrgetter("partner_id"))
+        who = [f"s.partner_id = {partner}", f"s.purpose = {self.purpose}", IS_READABLE, IS_OPEN]
+        if self.is_bound:
+            who.append("s.subject_id = (select subject_id from caller)")
+        window = ""
+        if selected.name == "subject":
+            wanted = selected.arguments["id"]
+            who.append(f"s.pseudonym = {self.arguments.add(('pseudonym', wanted), 'uuid', read_pseudonym(wanted))}")
+        elif selected.name == "me":
+            if not self.is_bound:
+                who.append("false")
+        else:
+            after, first = selected.arguments["after"], selected.arguments["first"]
+            who.append(f"s.pseudonym > {self.arguments.add(('cursor', after), 'uuid', read_cursor(after))}")
+            window = f"\n   order by s.pseudonym limit {self.arguments.add(('count', first), 'integer', read_count(first))} + 1"
+        page = f"""page_{number} as materialized (
+  select s.subject_id, s.pseudonym, {SETTLED} as covered, s.reasons
+    from gateway.consent_state s
+   where {" and ".join(who)}{window})"""
+        if selected.name != "subjects":
+            return page, f"shown_{number} as (select * from page_{number})"
+        count = self.arguments.add(("count", selected.arguments["first"]), "integer", read_count(selected.arguments["first"]))
+        return page, f"shown_{number} as (select * from page_{number} order by pseudonym limit {count})"
+
+    def _connection(self, number: int, selected: Selected) -> str:
+        parts: list[tuple[str, str]] = []
+        numbered = 0
+        for field in selected.children:
+            if field.name == "edges":
+                parts.append((field.key, self._edges(number, field, numbered)))
+                numbered += sum(1 for child in field.children if child.name == "node")
+            elif field.name == "pageInfo":
+                parts.append((field.key, self._page_info(number, field, selected)))
+            else:
+                parts.append((field.key, _typename(field)))
+        return json_object(parts)
+
+    def _edges(self, number: int, edges: Selected, numbered: int) -> str:
+        parts = []
+        for field in edges.children:
+            if field.name == "node":
+                parts.append((field.key, f"n.node{numbered}"))
+                numbered += 1
+            else:
+                parts.append((field.key, "to_json(n.pseudonym)::text" if field.name == "cursor" else _typename(field)))
+        return f"'[' || coalesce((select string_agg({json_object(parts)}, ',') from node_{number} n), '') || ']'"
+
+    def _page_info(self, number: int, page_info: Selected, selected: Selected) -> str:
+        first = self.arguments.add(("count", selected.arguments["first"]), "integer", read_count(selected.arguments["first"]))
+        after = selected.arguments["after"]
+        cursor = self.arguments.add(("cursor", after), "uuid", read_cursor(after))
+        partner = self.arguments.add("partner_id", "uuid", attrgetter("partner_id"))
+        bound = " and s.subject_id = (select subject_id from caller)" if self.is_bound else ""
+        before = f"""(select exists (select from gateway.consent_state s where s.partner_id = {partner} and s.purpose = {self.purpose}
+       and {IS_READABLE} and {IS_OPEN} and s.pseudonym <= {cursor}{bound}))::text"""
+        values = {
+            "hasNextPage": f"(select count(*) > {first} from page_{number})::text",
+            "hasPreviousPage": before,
+            "startCursor": f"coalesce((select to_json(pseudonym)::text from node_{number} order by pseudonym limit 1), {NULL})",
+            "endCursor": f"coalesce((select to_json(pseudonym)::text from node_{number} order by pseudonym desc limit 1), {NULL})",
+        }
+        return json_object([(field.key, values.get(field.name) or _typename(field)) for field in page_info.children])
+
+
+@dataclass(frozen=True, slots=True)
+class _NodeWriter:
+    fetcher: Fetcher
+    number: int
+    laterals: list[str]
+
+    @property
+    def with_others(self) -> list[int]:
+        return [n for n, lateral in enumerate(self.laterals) if " as others" in lateral]
+
+    def object(self, selected: Sequence[Selected], type_name: str) -> str:
+        members = self.fetcher.catalogue.types[type_name].members
+        parts: list[tuple[str, str]] = []
+        for field in selected:
+            if field.name == "__typename":
+                parts.append((field.key, _typename(field)))
+            elif field.name == "id" and type_name == self.fetcher.catalogue.subject.name:
+                parts.append((field.key, "to_json(c.pseudonym)::text"))
+            else:
+                parts.append((field.key, self._member(field, members[field.name])))
+        return json_object(parts)
+
+    def _member(self, field: Selected, member: Member) -> str:
+        shared = member.shared
+        if isinstance(shared, Leaf):
+            return self._leaf(member.path, shared)
+        if isinstance(shared, LeafList):
+            return self._list(field, shared.table, self._leaf(member.path, shared.leaf), [member.path])
+        paths = _leaf_paths(self.fetcher, field.children, shared.type_name)
+        return self._list(field, shared.table, self.object(field.children, shared.type_name), paths)
+
+    def _leaf(self, path: str, leaf: Leaf) -> str:
+        planned = self.fetcher.fields[path]
+        value = expression(
+            leaf.kind, planned.redaction, leaf.column, key_pads=self.fetcher.key_pads, at="statement_timestamp()"
+        )
+        covered = covers(1 << self.fetcher.ordinals[planned.category])
+        return f"coalesce(case when {covered} then to_json(({value})::text)::text end, {NULL})"
+
+    def _list(self, field: Selected, table: Table, item: str, paths: Iterable[str]) -> str:
+        """A list is there when any of what is selected in it is covered; each leaf in it asks for itself once more."""
+        fetcher = self.fetcher
+        mask = 0
+        for path in paths:
+            mask |= 1 << fetcher.ordinals[fetcher.fields[path].category]
+        first = field.arguments["first"]
+        count = fetcher.arguments.add(("count", first), "integer", read_count(first))
+        rules = [f"{table.subject} = c.subject_id", covers(mask)]
+        if table.shown:
+            rules.append(table.shown)
+        persons = others = ""
+        if table.others:
+            rules.append(others_agree(table.others, fetcher.ordinals, fetcher.arguments, fetcher.purpose))
+            listed = " || ".join(f"coalesce({other.column}, '{{}}')" for other in table.others)
+            persons = f", {listed} as persons"
+            others = ", string_agg(array_to_string(i.persons, ','), ',') filter (where cardinality(i.persons) > 0) as others"
+        name = f"l{len(self.laterals)}"
+        self.laterals.append(f"""
+    cross join lateral (
+      select string_agg(i.item, ',') as items{others}
+        from (select {item} as item{persons} from {table.source} where {" and ".join(rules)} order by {table.order} limit {count}) i) {name}""")
+        return f"case when {covers(mask)} then '[' || coalesce({name}.items, '') || ']' else {NULL} end"
+
+
+def representative(catalogue: Catalogue, offered: Iterable[str], type_name: str) -> str:
+    """The leaf that stands for a list of which nothing but __typename is selected: its being there is told as well."""
+    offered = set(offered)
+    return next(member.path for member in catalogue.types[type_name].members.values() if member.path in offered)
+
+
+def _leaf_paths(fetcher: Fetcher, selected: Iterable[Selected], type_name: str) -> list[str]:
+    return leaf_paths(fetcher.catalogue, fetcher.fields, selected, type_name)
+
+
+def leaf_paths(catalogue: Catalogue, offered: Iterable[str], selected: Iterable[Selected], type_name: str) -> list[str]:
+    """The schema paths of all leaves selected on an object of `type_name`, in order of their first appearance."""
+    found: dict[str, None] = {}
+    members = catalogue.types[type_name].members
+    for field in selected:
+        member = members.get(field.name)
+        if member is None:
+            continue
+        if isinstance(member.shared, RowList):
+            inner = leaf_paths(catalogue, offered, field.children, member.shared.type_name)
+            found.update(dict.fromkeys(inner or [representative(catalogue, offered, member.shared.type_name)]))
+        else:
+            found[member.path] = None
+    return list(found)
+
+
+def nodes_of(root: Selected) -> tuple[Selected, ...]:
+    """The fields under a data root that select on data subjects, in answer order: the root itself, or each `node` of each `edges`."""
+    if root.name != "subjects":
+        return (root,)
+    return tuple(node for edges in root.children if edges.name == "edges" for node in edges.children if node.name == "node")
+
+
+def _typename(field: Selected) -> str:
+    return literal(json.dumps(field.type_name))
+
+
+def json_object(parts: Sequence[tuple[str, str]]) -> str:
+    """SQL that concatenates one JSON object; the values are SQL of type text that is never null."""
+    pieces: list[str] = []
+    opening = "{"
+    for key, value in parts:
+        pieces.append(literal(opening + json.dumps(key, ensure_ascii=False) + ":"))
+        pieces.append(value)
+        opening = ","
+    return "(" + " || ".join([*pieces, "'}'"]) + ")" if pieces else "'{}'"

@@ -1,0 +1,130 @@
+"""GraphQL syntax, limits, validation: from a document to the one operation of it that will run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from graphql import (
+    DocumentNode,
+    EnumValueNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    NonNullTypeNode,
+    NamedTypeNode,
+    OperationDefinitionNode,
+    validate,
+)
+from graphql.execution.values import VariableValues, get_variable_values
+
+from gateway.request.codes import Code, GatewayError
+from gateway.request.limits import Limits, measure, parse_document
+from gateway.request.selection import switch_names
+from gateway.schema.view import PartnerSchema
+from scopes import Purpose
+
+COSTS_KEPT = 64
+MAX_INT = 2**31
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operation:
+    """A valid operation under one partner's schema. switches: the Boolean variables that decide which fields are selected.
+
+    costs: requested cost by the integer variables it depends on, kept for the sizes that recur.
+    """
+
+    document: str
+    tree: DocumentNode
+    node: OperationDefinitionNode
+    fragments: Mapping[str, FragmentDefinitionNode]
+    partner_schema: PartnerSchema
+    purpose: Purpose | None
+    switches: tuple[str, ...]
+    simple: Mapping[str, Callable[[object], bool]] | None
+    costs: dict[tuple[tuple[str, object], ...], int] = field(default_factory=dict)
+
+
+def parse(document: str, operation_name: str | None, variables: Mapping[str, object], partner_schema: PartnerSchema, limits: Limits) -> Operation:
+    """The operation to run. Raises GatewayError: syntax, limits (before validation), validation, operation name."""
+    tree = parse_document(document, limits)
+    measure(tree, operation_name, variables, limits)
+    errors = validate(partner_schema.schema, tree, max_errors=5, hide_suggestions=True)
+    if errors:
+        raise GatewayError(Code.VALIDATION, errors=[_told(error) for error in errors])
+    operations = [node for node in tree.definitions if isinstance(node, OperationDefinitionNode)]
+    chosen = [node for node in operations if operation_name is None or (node.name and node.name.value == operation_name)]
+    if len(chosen) != 1:
+        raise GatewayError(Code.OPERATION_NAME)
+    fragments = {node.name.value: node for node in tree.definitions if isinstance(node, FragmentDefinitionNode)}
+    return Operation(
+        document=document,
+        tree=tree,
+        node=chosen[0],
+        fragments=fragments,
+        partner_schema=partner_schema,
+        purpose=_purpose(chosen[0]),
+        switches=switch_names(chosen[0], fragments),
+        simple=_simple(chosen[0]),
+    )
+
+
+def coerce(operation: Operation, variables: Mapping[str, object]) -> Mapping[str, object]:
+    """The variables as their types say. Raises GatewayError(VARIABLES), which names no value."""
+    simple = operation.simple
+    if simple is not None and len(simple) == len(variables):
+        for name, fits in simple.items():
+            if name not in variables or not fits(variables[name]):
+                break
+        else:
+            return variables
+    coerced = get_variable_values(
+        operation.partner_schema.schema, operation.node.variable_definitions or (), dict(variables), max_errors=5, hide_suggestions=True
+    )
+    if not isinstance(coerced, VariableValues):
+        raise GatewayError(Code.VARIABLES)
+    return coerced.coerced
+
+
+def requested_cost(operation: Operation, operation_name: str | None, variables: Mapping[str, object], limits: Limits) -> int:
+    """The static cost for these variables. Raises GatewayError where a page or the whole is too large."""
+    sizes = tuple([(name, value) for name, value in variables.items() if type(value) is int])
+    found = operation.costs.get(sizes)
+    if found is None:
+        tree_cost = measure(operation.tree, operation_name, variables, limits).cost
+        if len(operation.costs) >= COSTS_KEPT:
+            operation.costs.clear()
+        found = operation.costs[sizes] = tree_cost
+    return found
+
+
+def _told(error: GraphQLError) -> str:
+    """What a validation rule says of the document: names of fields, types and arguments, which the partner wrote itself."""
+    return error.message
+
+
+def _purpose(node: OperationDefinitionNode) -> Purpose | None:
+    for directive in node.directives or ():
+        if directive.name.value == "purpose":
+            for argument in directive.arguments or ():
+                if isinstance(argument.value, EnumValueNode):
+                    return Purpose(argument.value.value)
+    return None
+
+
+FITS: Mapping[str, Callable[[object], bool]] = {
+    "Int": lambda value: type(value) is int and -MAX_INT <= value < MAX_INT,
+    "ID": lambda value: type(value) is str,
+    "String": lambda value: type(value) is str,
+    "Boolean": lambda value: type(value) is bool,
+}
+
+
+def _simple(node: OperationDefinitionNode) -> Mapping[str, Callable[[object], bool]] | None:
+    """A check for each variable under which its raw value is its coerced one; None where some type has none."""
+    found: dict[str, Callable[[object], bool]] = {}
+    for definition in node.variable_definitions or ():
+        inner = definition.type.type if isinstance(definition.type, NonNullTypeNode) else definition.type
+        fits = FITS.get(inner.name.value) if isinstance(inner, NamedTypeNode) else None
+        if fits is None:
+            return None
+        found[definition.variable.name.value] = fits
+    return found

@@ -1,0 +1,219 @@
+"""A partner request, from bytes to bytes, through the rooms in order: receive, authenticate, parse, authorise, admit, consent,
+fetch, redact, record, respond.
+
+`consent`, `fetch`, `redact` and `record` each write their part of one SQL statement. That statement is the gate; here it is run.
+"""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from gateway.catalogue.definition import Catalogue
+from gateway.request import local
+from gateway.request.admit import RateLimiter, Throttle
+from gateway.request.authenticate import Caller
+from gateway.request.authorise import Authoriser, Planned
+from gateway.request.codes import Code, GatewayError
+from gateway.request.limits import Limits
+from gateway.request.lru import Lru
+from gateway.request.parse import Operation, coerce, parse, requested_cost
+from gateway.request.receive import Received
+from gateway.request.record import add_projection, add_refusal
+from gateway.request.run import Run, reader
+from gateway.schema.view import Schemas
+from gateway.store.pool import GatePool, Pool
+from gateway.store.view import GrantView, load_view
+from scopes import Refusal, Refused
+
+UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError)
+
+VERDICTS = {
+    "TOKEN_REVOKED": Code.TOKEN_REVOKED,
+    "TOKEN_EXPIRED": Code.TOKEN_EXPIRED,
+    "HALTED": Code.HALTED,
+    None: Code.TOKEN_INVALID,
+}
+RECORDED = frozenset({*(refusal.value for refusal in Refusal), Code.TOKEN_REVOKED.value})
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Answer:
+    """The body of a successful answer: redacted, and still personal data. Only `respond` opens it."""
+
+    sealed: bytes
+    purpose: str | None
+    subjects: int
+    withheld: int
+
+    def __repr__(self) -> str:
+        return f"<answer of {len(self.sealed)} bytes>"
+
+
+class Gate:
+    """Runs partner operations. One for each worker; everything it keeps is bounded and holds no data subject's data."""
+
+    def __init__(
+        self, *, catalogue: Catalogue, field_secret: bytes, limits: Limits, limiter: RateLimiter, gate: GatePool, pool: Pool, kept: int
+    ) -> None:
+        self._catalogue, self._limits, self._limiter, self._gate, self._pool = catalogue, limits, limiter, gate, pool
+        self._schemas = Schemas(catalogue)
+        self._authoriser = Authoriser(catalogue, field_secret)
+        self._views: Lru[str, GrantView] = Lru(kept)
+        self._operations: Lru[object, Operation | GatewayError] = Lru(kept)
+        self._planned: Lru[object, Planned | Refused] = Lru(kept)
+        self._projections: Lru[bytes, bool] = Lru(4 * kept)
+
+    async def answer(self, caller: Caller, received: Received) -> Answer:
+        """Raises GatewayError; what it refuses of an authenticated caller is recorded."""
+        try:
+            return await self._answer(caller, received)
+        except Refused as refused:
+            error = GatewayError.of(refused)
+        except GatewayError as raised:
+            error = raised
+        except UNREACHABLE as unreachable:
+            raise GatewayError(Code.UNAVAILABLE) from unreachable
+        if error.code.value in RECORDED:
+            await self._record_refusal(caller, received, error)
+        raise error
+
+    async def _answer(self, caller: Caller, received: Received) -> Answer:
+        view = self._views.get(caller.client_id) or await self._load(caller)
+        for _attempt in range(2):
+            done = await self._attempt(caller, received, view)
+            if done is not None:
+                return done
+            view = await self._load(caller)
+        raise GatewayError(Code.UNAVAILABLE)  # what the partner may see changed twice while it asked once
+
+    async def _attempt(self, caller: Caller, received: Received, view: GrantView) -> Answer | None:
+        """None: the plan was made under a view that no longer holds, and nothing was given."""
+        partner_id = view.partner.partner_id
+        try:
+            operation = self._operation(view, received)
+            variables = coerce(operation, received.variables)
+            cost = requested_cost(operation, received.operation_name, variables, self._limits)
+            planned = self._plan(operation, view, caller, variables)
+        except (GatewayError, Refused):
+            await self._limiter.spend(partner_id, 1)
+            raise
+        throttle = await self._limiter.spend(partner_id, cost)
+        added = planned.statement.projection
+        if added is not None and self._projections.get(added.projection_id) is None:
+            async with self._pool.acquire() as connection:
+                await add_projection(connection, added)
+            self._projections.put(added.projection_id, True)
+        run = Run(
+            token_id=caller.token_id,
+            client_id=caller.client_id,
+            partner_id=partner_id,
+            view_version=view.version,
+            valid_until=view.valid_until,
+            disclosure_id=uuid7(),
+            variables=variables,
+        )
+        row = await self._gate.run(planned.statement.text, planned.statement.arguments(run))
+        verdict = row[0]
+        if verdict == "STALE":
+            return None
+        if verdict != "OK":
+            raise GatewayError(VERDICTS[verdict])
+        fixed = local.answer(operation, planned, variables, self._catalogue, view, caller) if planned.local else {}
+        return _assemble(planned, run, row, fixed, cost, throttle)
+
+    def _operation(self, view: GrantView, received: Received) -> Operation:
+        schema = self._schemas.of(view)
+        key = (schema, received.operation_name, received.document)
+        found = self._operations.get(key)
+        if found is None:
+            try:
+                found = parse(received.document, received.operation_name, received.variables, schema, self._limits)
+            except GatewayError as error:
+                found = error
+            self._operations.put(key, found)
+        if isinstance(found, GatewayError):
+            raise found
+        return found
+
+    def _plan(self, operation: Operation, view: GrantView, caller: Caller, variables: Mapping[str, object]) -> Planned:
+        switches = {name: bool(variables[name]) for name in operation.switches} if operation.switches else {}
+        key = (operation, view.version, view.valid_until, view.partner.partner_id, caller.scopes, caller.is_bound, *switches.values())
+        found = self._planned.get(key)
+        if found is None:
+            try:
+                found = self._authoriser.planned(operation, view, caller, switches)
+            except Refused as refused:
+                found = refused
+            self._planned.put(key, found)
+        if isinstance(found, Refused):
+            raise found
+        return found
+
+    async def _load(self, caller: Caller) -> GrantView:
+        async with self._pool.acquire() as connection:
+            view = await load_view(connection, caller.client_id)
+        if view is None:
+            raise GatewayError(Code.TOKEN_INVALID)
+        self._views.put(caller.client_id, view)
+        return view
+
+    async def _record_refusal(self, caller: Caller, received: Received, error: GatewayError) -> None:
+        view = self._views.get(caller.client_id)
+        async with self._pool.acquire() as connection:
+            await add_refusal(
+                connection,
+                refusal_id=uuid7(),
+                partner_id=view.partner.partner_id if view else None,
+                client_id=caller.client_id,
+                token_id=caller.token_id,
+                code=error.code.value,
+                document=received.document,
+            )
+
+
+def _assemble(
+    planned: Planned, run: Run, row: asyncpg.Record, fixed: Mapping[str, bytes], cost: int, throttle: Throttle
+) -> Answer:
+    parts = []
+    for slot in planned.slots:
+        if slot.number >= 0:
+            value = row[slot.number + 3].encode()
+        else:
+            value = slot.fixed if slot.fixed is not None else fixed[json.loads(slot.key)]
+        parts.append(slot.key + b":" + value)
+    subjects, withheld, told = 0, 0, ""
+    if planned.plan is not None:
+        subjects, counts = row[1], row[2]
+        listed = []
+        for field in planned.statement.withheld:
+            if counts[field.index]:
+                withheld += counts[field.index]
+                listed.append(f'{{"field":"{field.path}","reason":"NOT_CONSENTED","count":{counts[field.index]}}}')
+        told = (
+            f'"disclosure":{{"id":"{run.disclosure_id}","purpose":"{planned.plan.purpose.value}","subjects":{subjects},'
+            f'"withheld":[{",".join(listed)}],"redacted":{planned.redacted}}},'
+        )
+        asked = sum(1 if size is None else int(str(reader(size)(run))) for size in planned.sizes)
+        cost_actual = len(planned.sizes) + (cost - len(planned.sizes)) * min(subjects, asked) // max(asked, 1)
+    else:
+        cost_actual = cost
+    tail = (
+        f'}},"extensions":{{{told}"cost":{{"requested":{cost},"actual":{cost_actual},"throttle":{{"maximum":{throttle.maximum},'
+        f'"available":{throttle.available},"restoreRate":{throttle.restore_rate}}}}}}}}}'
+    )
+    body = b'{"data":{' + b",".join(parts) + tail.encode()
+    return Answer(body, planned.plan.purpose.value if planned.plan else None, subjects, withheld)
+
+
+def uuid7() -> UUID:
+    """A UUID of version 7: milliseconds, then 74 random bits (RFC 9562 5.7)."""
+    stamp = time.time_ns() // 1_000_000
+    noise = int.from_bytes(os.urandom(10), "big")
+    value = stamp << 80 | 0x7 << 76 | (noise >> 68 & 0xFFF) << 64 | 0b10 << 62 | noise & (1 << 62) - 1
+    return UUID(int=value)

@@ -1,0 +1,106 @@
+"""One planned operation as one SQL statement: decide, read, redact and record under one snapshot (DESIGN section 1)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.catalogue.definition import Catalogue
+from gateway.request.consent import caller
+from gateway.request.fetch import Fetcher, Reading
+from gateway.request.record import Projection, projection, recording
+from gateway.request.run import Run, RunArguments
+from gateway.request.selection import Selected
+from gateway.store.clause import Arguments
+from scopes import Plan
+
+BLOCK = 64  # bytes: the block length of SHA-256, RFC 2104
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """One field that evidence may withhold; its count stands at `index` of the statement's `withheld` column."""
+
+    path: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A compiled statement.
+
+    Its row: verdict text (null: unknown token), subjects integer, withheld integer[], then a text column for each data root, the
+    root's JSON. Only `verdict` where there is no data root.
+    """
+
+    text: str
+    sources: tuple[Callable[[Run], object], ...]
+    withheld: tuple[Withheld, ...]
+    projection: Projection | None
+
+    def arguments(self, run: Run) -> list[object]:
+        return [source(run) for source in self.sources]
+
+
+def liveness() -> Statement:
+    """Whether the caller still stands; for operations that ask for no data subject's data."""
+    arguments: RunArguments = Arguments()
+    text = f"with {caller(arguments, ())}\nselect (select verdict from caller) as verdict"
+    return Statement(text, tuple(arguments.sources), (), None)
+
+
+def compile_statement(
+    catalogue: Catalogue,
+    plan: Plan,
+    roots: Sequence[Selected],
+    *,
+    document: str,
+    ordinals: Mapping[str, int],
+    is_bound: bool,
+    field_key: bytes,
+) -> Statement:
+    """The statement for the data roots of an operation, in answer order. field_key: 32 bytes, of this partner and purpose."""
+    arguments: RunArguments = Arguments()
+    names = sorted({version.rpartition("@")[0] for field in plan.fields.values() for version in field.scopes})
+    gate = caller(arguments, names)
+    fetcher = Fetcher(
+        catalogue=catalogue,
+        fields=plan.fields,
+        ordinals=ordinals,
+        arguments=arguments,
+        purpose=arguments.constant(plan.purpose.value, "text"),
+        key_pads=(arguments.constant(_pad(field_key, 0x36), "bytea"), arguments.constant(_pad(field_key, 0x5C), "bytea")),
+        is_bound=is_bound,
+    )
+    readings = [fetcher.root(number, root) for number, root in enumerate(roots)]
+    projected = projection(document, plan, [root.name for root in roots], readings, ordinals)
+    ctes = [gate, *(cte for reading in readings for cte in reading.ctes), *recording(arguments, readings, ordinals, plan, projected)]
+    withheld, counts = _withheld(plan, readings, ordinals)
+    answers = "".join(f",\n  {reading.answer} as root_{n}" for n, reading in enumerate(readings))
+    text = (
+        "with "
+        + ",\n".join(ctes)
+        + f"\nselect (select verdict from caller) as verdict, (select count(*) from seen)::integer as subjects, {counts} as withheld{answers}"
+    )
+    return Statement(text, tuple(arguments.sources), withheld, projected)
+
+
+def _withheld(plan: Plan, readings: Sequence[Reading], ordinals: Mapping[str, int]) -> tuple[tuple[Withheld, ...], str]:
+    """Per field the roots that ask for it; per (category, roots) one count of distinct subjects, settled without the value."""
+    asking: dict[str, int] = {}
+    for number, reading in enumerate(readings):
+        for path in reading.asked:
+            asking[path] = asking.get(path, 0) | 1 << number
+    places: dict[tuple[int, int], int] = {}
+    withheld = [
+        Withheld(path, places.setdefault((ordinals[plan.fields[path].category], roots), len(places))) for path, roots in asking.items()
+    ]
+    if not places:
+        return (), "'{}'::bigint[]"
+    counts = ", ".join(
+        f"count(*) filter (where covered & {1 << ordinal} = 0" + (f" and roots & {roots} <> 0)" if len(readings) > 1 else ")")
+        for ordinal, roots in places
+    )
+    return tuple(withheld), f"(select array[{counts}] from seen)"
+
+
+def _pad(key: bytes, byte: int) -> bytes:
+    return bytes(b ^ byte for b in key.ljust(BLOCK, b"\0"))

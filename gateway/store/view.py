@@ -1,0 +1,114 @@
+"""What one partner's grants cover, as of one instant: the ground on which its schema, its plans and its statements are built."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from gateway.store.questions import question
+from scopes import Grant, Partner, Purpose, Redaction, Role, Rung, ScopeField, ScopeVersion
+
+LOAD_VIEW = question("view", "view_of_client")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What one active scope gives for one field."""
+
+    scope: str
+    purpose: Purpose
+    redaction: Redaction
+
+
+@dataclass(frozen=True, slots=True)
+class GrantView:
+    """One partner's live grants and their active scopes.
+
+    version: the gate's statement gives no data under any other. valid_until: the next instant at which a grant, a scope or the
+    agreement begins or ends by itself; the statement gives no data from then on. offers: by schema path; a path without one does
+    not exist for this partner. ordinals: category -> bit of consent_state.covered.
+    """
+
+    partner: Partner
+    version: int
+    loaded_at: datetime
+    valid_until: datetime
+    grants: tuple[Grant, ...]
+    scopes: tuple[ScopeVersion, ...]
+    offers: Mapping[str, tuple[Offer, ...]]
+    ordinals: Mapping[str, int]
+
+
+async def load_view(connection: asyncpg.Connection[Any], client_id: str) -> GrantView | None:
+    """The view of the partner that `client_id` belongs to, in one snapshot; None where no such client is registered."""
+    row = await connection.fetchrow(LOAD_VIEW, client_id)
+    if row is None:
+        return None
+    now: datetime = row["loaded_at"]
+    partner = Partner(
+        partner_id=row["partner_id"],
+        name=row["name"],
+        role=Role(row["role"]),
+        processing_location=row["processing_location"],
+        cross_border_mechanism=row["cross_border_mechanism"],
+        agreement_starts_at=row["agreement_starts_at"],
+        agreement_ends_at=row["agreement_ends_at"],
+        status=row["status"],
+    )
+    granted = [_grant(item) for item in json.loads(row["grants"])]
+    known = [_scope(item) for item in json.loads(row["scopes"])]
+    boundaries = [partner.agreement_starts_at, partner.agreement_ends_at]
+    boundaries += [instant for grant in granted for instant in (grant.starts_at, grant.ends_at)]
+    boundaries += [at for scope in known for at in (scope.active_from, scope.retired_at) if at is not None]
+    grants = tuple(grant for grant in granted if grant.is_live(now))
+    live = {grant.scope for grant in grants}
+    scopes = tuple(scope for scope in known if scope.scope in live and scope.is_active(now))
+    return GrantView(
+        partner=partner,
+        version=row["view_version"],
+        loaded_at=now,
+        valid_until=min((at for at in boundaries if at > now), default=now + timedelta(days=3650)),
+        grants=grants,
+        scopes=scopes,
+        offers=_offers(scopes),
+        ordinals=json.loads(row["ordinals"]),
+    )
+
+
+def _offers(scopes: tuple[ScopeVersion, ...]) -> Mapping[str, tuple[Offer, ...]]:
+    found: dict[str, tuple[Offer, ...]] = {}
+    for scope in sorted(scopes, key=lambda scope: scope.scope):
+        for path, field in scope.fields.items():
+            if field.redaction.rung is not Rung.WITHHOLD:
+                found[path] = (*found.get(path, ()), Offer(scope.scope, scope.purpose, field.redaction))
+    return found
+
+
+def _grant(item: Mapping[str, Any]) -> Grant:
+    return Grant(
+        grant_id=UUID(item["grant_id"]),
+        scope=item["scope"],
+        starts_at=datetime.fromisoformat(item["starts_at"]),
+        ends_at=datetime.fromisoformat(item["ends_at"]),
+        retention=timedelta(seconds=float(item["retention_s"])),
+        revoked_at=None,
+    )
+
+
+def _scope(item: Mapping[str, Any]) -> ScopeVersion:
+    retired_at = item["retired_at"]
+    return ScopeVersion(
+        scope=item["scope"],
+        version=item["version"],
+        purpose=Purpose(item["purpose"]),
+        active_from=datetime.fromisoformat(item["active_from"]),
+        retired_at=None if retired_at is None else datetime.fromisoformat(retired_at),
+        fields={
+            field["path"]: ScopeField(redaction=Redaction.from_wire(field["redaction"]), justification=field["justification"])
+            for field in item["fields"]
+        },
+    )
