@@ -1,0 +1,238 @@
+"""Every way in which a partner request can fail: one closed list, one status table, one fixed sentence each.
+
+The codes are wire contract (`errors[].extensions.code`, docs/errors.md). A message never depends on the request, so it cannot
+quote a value, a token or a document; what may vary are names of the schema and positions in the document.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+
+class Media(StrEnum):
+    """The two media types of a GraphQL answer over HTTP; the status of some errors depends on which one was negotiated."""
+
+    RESPONSE = "application/graphql-response+json"
+    JSON = "application/json"
+
+
+class Code(StrEnum):
+    """Why a request was not answered with data. Closed: a new member extends STATUS, MESSAGE and docs/errors.md."""
+
+    # the bearer token (RFC 6750)
+    TOKEN_MISSING = "TOKEN_MISSING"
+    TOKEN_INVALID = "TOKEN_INVALID"
+    TOKEN_EXPIRED = "TOKEN_EXPIRED"
+    TOKEN_REVOKED = "TOKEN_REVOKED"
+    # what the partner may do; the members of scopes.Refusal
+    INSUFFICIENT_SCOPE = "INSUFFICIENT_SCOPE"
+    NOT_IN_SCOPE = "NOT_IN_SCOPE"
+    PURPOSE_REQUIRED = "PURPOSE_REQUIRED"
+    PURPOSE_NOT_HELD = "PURPOSE_NOT_HELD"
+    ANALYTICS_IDENTITY = "ANALYTICS_IDENTITY"
+    RESIDENCY = "RESIDENCY"
+    HALTED = "HALTED"
+    NO_LIVE_GRANT = "NO_LIVE_GRANT"
+    # the HTTP request
+    BAD_REQUEST = "BAD_REQUEST"
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    NOT_ACCEPTABLE = "NOT_ACCEPTABLE"
+    BODY_TIMEOUT = "BODY_TIMEOUT"
+    LENGTH_REQUIRED = "LENGTH_REQUIRED"
+    BODY_TOO_LARGE = "BODY_TOO_LARGE"
+    URL_TOO_LONG = "URL_TOO_LONG"
+    MEDIA_TYPE = "MEDIA_TYPE"
+    CONTENT_ENCODING_REFUSED = "CONTENT_ENCODING_REFUSED"
+    ENCODING_INVALID = "ENCODING_INVALID"
+    JSON_INVALID = "JSON_INVALID"
+    JSON_DUPLICATE_KEY = "JSON_DUPLICATE_KEY"
+    BATCH_REFUSED = "BATCH_REFUSED"
+    PARAMETER_INVALID = "PARAMETER_INVALID"
+    DOCUMENT_ID_UNKNOWN = "DOCUMENT_ID_UNKNOWN"
+    # the GraphQL request
+    SYNTAX = "SYNTAX"
+    VALIDATION = "VALIDATION"
+    OPERATION_NAME = "OPERATION_NAME"
+    VARIABLES = "VARIABLES"
+    CURSOR_INVALID = "CURSOR_INVALID"
+    DOCUMENT_TOO_LONG = "DOCUMENT_TOO_LONG"
+    TOO_DEEP = "TOO_DEEP"
+    TOO_MANY_ALIASES = "TOO_MANY_ALIASES"
+    TOO_MANY_DIRECTIVES = "TOO_MANY_DIRECTIVES"
+    TOO_MANY_ROOT_FIELDS = "TOO_MANY_ROOT_FIELDS"
+    TOO_MANY_FIELDS = "TOO_MANY_FIELDS"
+    PAGE_TOO_LARGE = "PAGE_TOO_LARGE"
+    COST_TOO_HIGH = "COST_TOO_HIGH"
+    # the gateway
+    RATE_EXCEEDED = "RATE_EXCEEDED"
+    UNAVAILABLE = "UNAVAILABLE"
+    INTERNAL = "INTERNAL"
+
+
+STATUS: Final[Mapping[Code, int]] = MappingProxyType(
+    {
+        Code.TOKEN_MISSING: 401,
+        Code.TOKEN_INVALID: 401,
+        Code.TOKEN_EXPIRED: 401,
+        Code.TOKEN_REVOKED: 401,
+        Code.INSUFFICIENT_SCOPE: 403,
+        Code.NOT_IN_SCOPE: 403,
+        Code.PURPOSE_REQUIRED: 400,
+        Code.PURPOSE_NOT_HELD: 403,
+        Code.ANALYTICS_IDENTITY: 403,
+        Code.RESIDENCY: 403,
+        Code.HALTED: 403,
+        Code.NO_LIVE_GRANT: 403,
+        Code.BAD_REQUEST: 400,
+        Code.METHOD_NOT_ALLOWED: 405,
+        Code.NOT_ACCEPTABLE: 406,
+        Code.BODY_TIMEOUT: 408,
+        Code.LENGTH_REQUIRED: 411,
+        Code.BODY_TOO_LARGE: 413,
+        Code.URL_TOO_LONG: 414,
+        Code.MEDIA_TYPE: 415,
+        Code.CONTENT_ENCODING_REFUSED: 415,
+        Code.ENCODING_INVALID: 400,
+        Code.JSON_INVALID: 400,
+        Code.JSON_DUPLICATE_KEY: 400,
+        Code.BATCH_REFUSED: 400,
+        Code.PARAMETER_INVALID: 400,
+        Code.DOCUMENT_ID_UNKNOWN: 400,
+        Code.SYNTAX: 400,
+        Code.VALIDATION: 400,
+        Code.OPERATION_NAME: 400,
+        Code.VARIABLES: 400,
+        Code.CURSOR_INVALID: 400,
+        Code.DOCUMENT_TOO_LONG: 400,
+        Code.TOO_DEEP: 400,
+        Code.TOO_MANY_ALIASES: 400,
+        Code.TOO_MANY_DIRECTIVES: 400,
+        Code.TOO_MANY_ROOT_FIELDS: 400,
+        Code.TOO_MANY_FIELDS: 400,
+        Code.PAGE_TOO_LARGE: 400,
+        Code.COST_TOO_HIGH: 400,
+        Code.RATE_EXCEEDED: 429,
+        Code.UNAVAILABLE: 503,
+        Code.INTERNAL: 500,
+    }
+)
+
+# GraphQL over HTTP 6.4.1: a well-formed request whose GraphQL part is wrong is 200 under application/json, for the clients
+# that read any other status as "not from the GraphQL server". Refusals, limits of HTTP and failures keep their status.
+SOFT: Final[frozenset[Code]] = frozenset(
+    {
+        Code.PURPOSE_REQUIRED,
+        Code.SYNTAX,
+        Code.VALIDATION,
+        Code.OPERATION_NAME,
+        Code.VARIABLES,
+        Code.CURSOR_INVALID,
+        Code.DOCUMENT_TOO_LONG,
+        Code.TOO_DEEP,
+        Code.TOO_MANY_ALIASES,
+        Code.TOO_MANY_DIRECTIVES,
+        Code.TOO_MANY_ROOT_FIELDS,
+        Code.TOO_MANY_FIELDS,
+        Code.PAGE_TOO_LARGE,
+        Code.COST_TOO_HIGH,
+    }
+)
+
+MESSAGE: Final[Mapping[Code, str]] = MappingProxyType(
+    {
+        Code.TOKEN_MISSING: "An access token is required.",
+        Code.TOKEN_INVALID: "The access token is not valid here.",
+        Code.TOKEN_EXPIRED: "The access token has expired.",
+        Code.TOKEN_REVOKED: "The access token is no longer valid.",
+        Code.INSUFFICIENT_SCOPE: "The access token lacks a scope that this operation needs.",
+        Code.NOT_IN_SCOPE: "The operation selects a field that is in none of the partner's scopes.",
+        Code.PURPOSE_REQUIRED: "The access token holds several purposes: name one with @purpose on the operation.",
+        Code.PURPOSE_NOT_HELD: "The access token does not hold the purpose that the operation names.",
+        Code.ANALYTICS_IDENTITY: "An operation under an analytics purpose may not select identity fields.",
+        Code.RESIDENCY: "No mechanism for cross-border transfer is recorded for this partner.",
+        Code.HALTED: "Disclosure is halted at present.",
+        Code.NO_LIVE_GRANT: "No grant or agreement of this partner is in force.",
+        Code.BAD_REQUEST: "The HTTP request is malformed.",
+        Code.METHOD_NOT_ALLOWED: "This method is not allowed here.",
+        Code.NOT_ACCEPTABLE: "None of the accepted media types can be produced.",
+        Code.BODY_TIMEOUT: "The request body did not arrive in time.",
+        Code.LENGTH_REQUIRED: "The request body needs a Content-Length and no transfer coding.",
+        Code.BODY_TOO_LARGE: "The request body is too large.",
+        Code.URL_TOO_LONG: "The request URL is too long.",
+        Code.MEDIA_TYPE: "The request body must be application/json in UTF-8.",
+        Code.CONTENT_ENCODING_REFUSED: "A compressed request body is not accepted.",
+        Code.ENCODING_INVALID: "The request is not valid UTF-8.",
+        Code.JSON_INVALID: "The request is not valid JSON within the limits of this endpoint.",
+        Code.JSON_DUPLICATE_KEY: "A JSON object repeats a key.",
+        Code.BATCH_REFUSED: "Batched requests are not accepted.",
+        Code.PARAMETER_INVALID: "A request parameter is missing, repeated or of the wrong type.",
+        Code.DOCUMENT_ID_UNKNOWN: "Persisted documents are not supported: send the query.",
+        Code.SYNTAX: "The document is not valid GraphQL.",
+        Code.VALIDATION: "The document is not valid against the schema of this partner.",
+        Code.OPERATION_NAME: "The operation to run is not named, or not in the document.",
+        Code.VARIABLES: "The variables do not fit their declarations.",
+        Code.CURSOR_INVALID: "The cursor is not one that this list has given.",
+        Code.DOCUMENT_TOO_LONG: "The document has too many tokens.",
+        Code.TOO_DEEP: "The operation is nested too deeply.",
+        Code.TOO_MANY_ALIASES: "The operation has too many aliases.",
+        Code.TOO_MANY_DIRECTIVES: "The operation has too many directives.",
+        Code.TOO_MANY_ROOT_FIELDS: "The operation has too many root fields.",
+        Code.TOO_MANY_FIELDS: "The operation selects too many fields.",
+        Code.PAGE_TOO_LARGE: "The page size is out of range.",
+        Code.COST_TOO_HIGH: "The operation costs too much.",
+        Code.RATE_EXCEEDED: "The rate limit is exceeded.",
+        Code.UNAVAILABLE: "The gateway cannot answer at present.",
+        Code.INTERNAL: "The gateway failed to answer.",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One entry of `errors` beyond the code: a fixed sentence, and where in the document (1-based line and column)."""
+
+    message: str
+    locations: tuple[tuple[int, int], ...] = ()
+    extensions: Mapping[str, object] = MappingProxyType({})
+
+
+class GatewayError(Exception):
+    """The request as a whole is answered without data.
+
+    code: leads to status and message. extensions: ids, counts and names of the schema only (`{"scope": "ads.basic"}`), never a
+    value. headers: for the answer, such as `WWW-Authenticate`. problems: one or more places where the code applies (a validation
+    run finds several); empty means one entry with the code's own message. `str()` gives the code alone, so a log of the
+    exception says nothing about the request.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        *,
+        extensions: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+        problems: tuple[Problem, ...] = (),
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(code.value)
+        self.code = code
+        self.extensions: Mapping[str, object] = extensions or {}
+        self.headers: Mapping[str, str] = headers or {}
+        self.problems = problems
+        self.retry_after_s = retry_after_s
+
+    @property
+    def message(self) -> str:
+        """The fixed sentence of the code."""
+        return MESSAGE[self.code]
+
+
+def status_of(code: Code, media: Media) -> int:
+    """The HTTP status of an answer without data. `respond` asks; nobody else needs to.
+
+    >>> status_of(Code.SYNTAX, Media.RESPONSE), status_of(Code.SYNTAX, Media.JSON), status_of(Code.HALTED, Media.JSON)
+    (400, 200, 403)
+    """
+    return 200 if media is Media.JSON and code in SOFT else STATUS[code]
