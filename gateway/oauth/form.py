@@ -1,0 +1,93 @@
+"""The body of a request to an OAuth endpoint (RFC 6749 appendix B): a small UTF-8 form, each parameter once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.message import Message
+from typing import Final
+from urllib.parse import parse_qsl
+
+from starlette.requests import ClientDisconnect, Request
+
+from gateway.oauth.refusal import InvalidRequest
+
+BODY_MAX: Final = 16_384
+PARAMETERS_MAX: Final = 64
+REPEATABLE: Final = frozenset({"resource"})
+"""RFC 8707 2 allows several; RFC 6749 3.2 allows no other parameter twice."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Form:
+    """A request's parameters. It holds credentials, so it has no repr; parameters without a value are left out (RFC 6749 3.2)."""
+
+    values: Mapping[str, Sequence[str]]
+    authorization: str | None
+
+    @property
+    def single(self) -> dict[str, str]:
+        """Each parameter's first value."""
+        return {name: values[0] for name, values in self.values.items()}
+
+
+async def read_form(request: Request, *, within_s: float) -> Form:
+    """Read and parse the body. Raises InvalidRequest, with the status that says what was wrong with the body."""
+    if request.url.query:
+        # RFC 6749 2.3.1: never in the URI, where every log keeps them
+        raise InvalidRequest
+    if _media_type(request) != "application/x-www-form-urlencoded" or request.headers.get("content-encoding") is not None:
+        raise InvalidRequest(status_code=415)
+    try:
+        async with asyncio.timeout(within_s):
+            body = await _body(request)
+    except TimeoutError:
+        raise InvalidRequest(status_code=408) from None
+    except ClientDisconnect:
+        raise InvalidRequest from None
+    headers = request.headers.getlist("authorization")
+    if len(headers) > 1:
+        raise InvalidRequest
+    form = Form(_parameters(body), headers[0] if headers else None)
+    if form.authorization is not None and "client_assertion" in form.values:
+        raise InvalidRequest  # RFC 6749 2.3: one way of authenticating in each request
+    return form
+
+
+def _media_type(request: Request) -> str:
+    values = request.headers.getlist("content-type")
+    if len(values) != 1:
+        return ""
+    header = Message()
+    header["content-type"] = values[0]
+    charset = header.get_content_charset("utf-8")
+    return header.get_content_type() if charset in ("utf-8", "utf8") else ""
+
+
+async def _body(request: Request) -> bytes:
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdecimal() or len(declared) > 9 or int(declared) > BODY_MAX:
+        raise InvalidRequest(status_code=413)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_MAX:
+            raise InvalidRequest(status_code=413)
+    return bytes(body)
+
+
+def _parameters(body: bytes) -> Mapping[str, Sequence[str]]:
+    values: defaultdict[str, list[str]] = defaultdict(list)
+    try:
+        pairs = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, strict_parsing=bool(body), errors="strict", max_num_fields=PARAMETERS_MAX
+        )
+    except ValueError:
+        raise InvalidRequest from None
+    for name, value in pairs:
+        values[name].append(value)
+    if any(len(repeated) > 1 and name not in REPEATABLE for name, repeated in values.items()):
+        raise InvalidRequest
+    return {name: kept for name, given in values.items() if (kept := [value for value in given if value])}

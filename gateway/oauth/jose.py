@@ -1,0 +1,146 @@
+"""Signed tokens (RFC 7515, 7519) under pinned algorithms; joserfc does the cryptography, this module decides what it may be given.
+
+A token is read before it is believed (`read`), and believed only under one named key and that key's one algorithm (`is_signed_by`).
+Whatever a stranger sends ends as `Malformed` or as False, never as another exception: depth, duplicate members, huge numbers,
+`crit`, unencoded payloads and headers of the wrong type are refused before joserfc sees them.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
+from joserfc.util import urlsafe_b64decode
+
+ALGORITHMS: Final = ("ES256", "PS256", "Ed25519")
+"""All that a client may sign with (FAPI 2.0 Security Profile 5.4); `none`, HMAC and RSA PKCS #1 v1.5 have no name here."""
+
+RSA_BITS: Final = range(2048, 8193)
+"""FAPI 2.0 asks for 2048 or more; beyond 8192 a verification is slow enough to be a weapon."""
+
+_SECOND_MAX: Final = 2**53
+
+
+class Malformed(Exception):
+    """Not a signed token that this gateway can read. Carries nothing of what it read."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Unverified:
+    """A token taken apart, not yet believed: `header` and `claims` are the sender's words."""
+
+    text: str
+    header: Mapping[str, object]
+    claims: Mapping[str, object]
+
+    @property
+    def algorithm(self) -> str:
+        """The header's `alg`, or an empty string where it is not one of ALGORITHMS."""
+        named = self.header.get("alg")
+        return named if isinstance(named, str) and named in ALGORITHMS else ""
+
+    @property
+    def kid(self) -> str | None:
+        """The header's `kid`, None where it names none."""
+        named = self.header.get("kid")
+        return named if isinstance(named, str) else None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PublicKey:
+    """A key that may verify, and the one algorithm it verifies under."""
+
+    kid: str | None
+    algorithm: str
+    key: Key
+
+
+def algorithm_of(key: Key) -> str | None:
+    """The pinned algorithm that a key of this kind, curve and size serves; None: it verifies nothing here."""
+    if isinstance(key, ECKey):
+        return "ES256" if key.curve_name == "P-256" else None
+    if isinstance(key, OKPKey):
+        return "Ed25519" if key.curve_name == "Ed25519" else None
+    if isinstance(key, RSAKey):
+        return "PS256" if key.raw_value.key_size in RSA_BITS else None
+    return None
+
+
+def read(text: str, *, max_length: int = 16_384) -> Unverified:
+    """Take a compact JWS with a JSON object as payload apart, believing nothing.
+
+    Raises Malformed for everything else: another number of parts, padding, JSON that is not an object, repeats a member or nests
+    too deep, `crit` or `b64` (extensions we do not know must not be ignored, RFC 7515 4.1.11), a `kid` or `typ` that is no string.
+    """
+    if len(text) > max_length or not text.isascii():
+        raise Malformed
+    parts = text.split(".")
+    if len(parts) != 3 or not all(parts):
+        raise Malformed
+    header, claims = _json_object(parts[0]), _json_object(parts[1])
+    if "crit" in header or "b64" in header:
+        raise Malformed
+    if any(not isinstance(header.get(name, ""), str) for name in ("alg", "kid", "typ")):
+        raise Malformed
+    return Unverified(text, header, claims)
+
+
+def is_signed_by(token: Unverified, key: PublicKey) -> bool:
+    """Whether the token's signature is this key's, under this key's algorithm and no other."""
+    if token.header.get("alg") != key.algorithm:
+        return False
+    # joserfc refuses header members it does not know; RFC 7515 4 says to ignore them
+    registry = jws.JWSRegistry(algorithms=[key.algorithm], strict_check_header=False)
+    registry.max_header_length = 4_096
+    registry.max_signature_length = 2_048  # RSA-8192 is 1366 characters
+    try:
+        jws.deserialize_compact(token.text, key.key, registry=registry)
+    except (JoseError, ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def sign(claims: Mapping[str, object], key: Key, *, kid: str, algorithm: str, typ: str) -> str:
+    """A compact JWS of these claims, its header naming key, algorithm and type (RFC 8725 3.11: tokens of one type only)."""
+    header = {"alg": algorithm, "kid": kid, "typ": typ}
+    return jwt.encode(header, dict(claims), key, algorithms=[algorithm], default_type=None)
+
+
+def has_type(token: Unverified, *names: str) -> bool:
+    """Whether `typ` is one of these; media types compare without case, `application/` may be left out (RFC 7515 4.1.9)."""
+    typ = token.header.get("typ")
+    return isinstance(typ, str) and typ.lower().removeprefix("application/") in names
+
+
+def seconds(value: object) -> float | None:
+    """A NumericDate (RFC 7519 2) as seconds; None for what is not a finite, non-negative number of a sane size."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return float(value) if 0 <= value < _SECOND_MAX else None
+
+
+def _json_object(segment: str) -> Mapping[str, object]:
+    try:
+        value = json.loads(urlsafe_b64decode(segment.encode()), object_pairs_hook=_members)
+    except (ValueError, TypeError, binascii.Error, RecursionError):
+        raise Malformed from None  # the original would quote the input
+    if not isinstance(value, dict):
+        raise Malformed
+    return value
+
+
+def _members(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError  # RFC 7519 4 leaves a repeated claim's meaning to the parser: two parsers, two meanings
+    return members
