@@ -8,14 +8,16 @@ from graphql import (
     EnumValueNode,
     FragmentDefinitionNode,
     GraphQLError,
-    NonNullTypeNode,
     NamedTypeNode,
+    NonNullTypeNode,
     OperationDefinitionNode,
+    ValueNode,
+    VariableNode,
     validate,
 )
 from graphql.execution.values import VariableValues, get_variable_values
 
-from gateway.request.codes import Code, GatewayError
+from gateway.request.codes import Code, GatewayError, Problem
 from gateway.request.limits import Limits, measure, parse_document
 from gateway.request.selection import switch_names
 from gateway.schema.view import PartnerSchema
@@ -49,7 +51,7 @@ def parse(document: str, operation_name: str | None, variables: Mapping[str, obj
     measure(tree, operation_name, variables, limits)
     errors = validate(partner_schema.schema, tree, max_errors=5, hide_suggestions=True)
     if errors:
-        raise GatewayError(Code.VALIDATION, errors=[_told(error) for error in errors])
+        raise GatewayError(Code.VALIDATION, problems=tuple(_told(error) for error in errors))
     operations = [node for node in tree.definitions if isinstance(node, OperationDefinitionNode)]
     chosen = [node for node in operations if operation_name is None or (node.name and node.name.value == operation_name)]
     if len(chosen) != 1:
@@ -96,9 +98,11 @@ def requested_cost(operation: Operation, operation_name: str | None, variables: 
     return found
 
 
-def _told(error: GraphQLError) -> str:
-    """What a validation rule says of the document: names of fields, types and arguments, which the partner wrote itself."""
-    return error.message
+def _told(error: GraphQLError) -> Problem:
+    """What a validation rule says of names in the document; a literal value is not repeated."""
+    quotes_a_value = any(isinstance(node, ValueNode) and not isinstance(node, VariableNode) for node in error.nodes or ())
+    message = "A literal value does not fit its type." if quotes_a_value else error.message
+    return Problem(message, tuple((place.line, place.column) for place in error.locations or ()))
 
 
 def _purpose(node: OperationDefinitionNode) -> Purpose | None:

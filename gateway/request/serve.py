@@ -74,7 +74,7 @@ class Gate:
         try:
             return await self._answer(caller, received)
         except Refused as refused:
-            error = GatewayError.of(refused)
+            error = _refusal(refused)
         except GatewayError as raised:
             error = raised
         except UNREACHABLE as unreachable:
@@ -175,6 +175,12 @@ class Gate:
                 code=error.code.value,
                 document=received.document,
             )
+
+
+def _refusal(refused: Refused) -> GatewayError:
+    """A refusal of the plan, with the scope that would do and the schema path it is about."""
+    told = {"scope": refused.scope, "path": refused.path}
+    return GatewayError(Code(refused.reason.value), extensions={name: value for name, value in told.items() if value is not None})
 
 
 def _assemble(
