@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from scopes import Refused
 
 
 class Media(StrEnum):
@@ -63,6 +66,7 @@ class Code(StrEnum):
     TOO_MANY_DIRECTIVES = "TOO_MANY_DIRECTIVES"
     TOO_MANY_ROOT_FIELDS = "TOO_MANY_ROOT_FIELDS"
     TOO_MANY_FIELDS = "TOO_MANY_FIELDS"
+    TOO_MANY_FRAGMENTS = "TOO_MANY_FRAGMENTS"
     PAGE_TOO_LARGE = "PAGE_TOO_LARGE"
     COST_TOO_HIGH = "COST_TOO_HIGH"
     # the gateway
@@ -111,6 +115,7 @@ STATUS: Final[Mapping[Code, int]] = MappingProxyType(
         Code.TOO_MANY_DIRECTIVES: 400,
         Code.TOO_MANY_ROOT_FIELDS: 400,
         Code.TOO_MANY_FIELDS: 400,
+        Code.TOO_MANY_FRAGMENTS: 400,
         Code.PAGE_TOO_LARGE: 400,
         Code.COST_TOO_HIGH: 400,
         Code.RATE_EXCEEDED: 429,
@@ -135,6 +140,7 @@ SOFT: Final[frozenset[Code]] = frozenset(
         Code.TOO_MANY_DIRECTIVES,
         Code.TOO_MANY_ROOT_FIELDS,
         Code.TOO_MANY_FIELDS,
+        Code.TOO_MANY_FRAGMENTS,
         Code.PAGE_TOO_LARGE,
         Code.COST_TOO_HIGH,
     }
@@ -180,6 +186,7 @@ MESSAGE: Final[Mapping[Code, str]] = MappingProxyType(
         Code.TOO_MANY_DIRECTIVES: "The operation has too many directives.",
         Code.TOO_MANY_ROOT_FIELDS: "The operation has too many root fields.",
         Code.TOO_MANY_FIELDS: "The operation selects too many fields.",
+        Code.TOO_MANY_FRAGMENTS: "The document has too many fragments.",
         Code.PAGE_TOO_LARGE: "The page size is out of range.",
         Code.COST_TOO_HIGH: "The operation costs too much.",
         Code.RATE_EXCEEDED: "The rate limit is exceeded.",
@@ -191,11 +198,12 @@ MESSAGE: Final[Mapping[Code, str]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One entry of `errors` beyond the code: a fixed sentence, and where in the document (1-based line and column)."""
+    """One entry of `errors` beyond the code: a fixed sentence, where in the document (1-based line and column), and the rule of
+    the GraphQL specification that is broken, if one is."""
 
     message: str
     locations: tuple[tuple[int, int], ...] = ()
-    extensions: Mapping[str, object] = MappingProxyType({})
+    rule: str | None = None
 
 
 class GatewayError(Exception):
@@ -222,6 +230,26 @@ class GatewayError(Exception):
         self.headers: Mapping[str, str] = headers or {}
         self.problems = problems
         self.retry_after_s = retry_after_s
+
+    @classmethod
+    def of(cls, refused: "Refused") -> Self:
+        """A refusal of the policy, with the scope that would do and the schema path it is about, where it has them.
+
+        A missing scope also goes into the challenge that RFC 6750 section 3.1 asks for.
+        """
+        code = Code(refused.reason.value)
+        told = {name: value for name, value in (("scope", refused.scope), ("path", refused.path)) if value is not None}
+        challenge: dict[str, str] = {}
+        if code is Code.INSUFFICIENT_SCOPE:
+            scope = f', scope="{refused.scope}"' if refused.scope else ""
+            challenge = {"WWW-Authenticate": f'Bearer error="insufficient_scope"{scope}'}
+        return cls(code, extensions=told, headers=challenge)
+
+    def again(self) -> Self:
+        """An equal error to raise. One that is kept and raised itself would gather a traceback entry with every raise."""
+        return type(self)(
+            self.code, extensions=self.extensions, headers=self.headers, problems=self.problems, retry_after_s=self.retry_after_s
+        )
 
     @property
     def message(self) -> str:
