@@ -1,0 +1,205 @@
+"""Client metadata (RFC 7591): what may be registered, what is dropped, what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
+
+from gateway.oauth.registration import Fault, InvalidClientMetadata, validate
+from tests.support.oauth import a_key, a_metadata
+
+
+def public(key: ECKey | OKPKey | RSAKey, **more: object) -> dict[str, object]:
+    """A public JWK with some more members."""
+    return {**key.as_dict(private=False), **more}
+
+
+def fault(metadata: object) -> tuple[Fault, str]:
+    """Why this metadata is refused."""
+    with pytest.raises(InvalidClientMetadata) as caught:
+        validate(metadata)  # type: ignore[arg-type]  # some of what arrives is no mapping
+    return caught.value.fault, caught.value.member
+
+
+def test_least_metadata_is_filled_in() -> None:
+    """RFC 7591 3.2.1: the server says what it made of what was left out."""
+    client = validate({"client_id": "adlens-1", "jwks": {"keys": [public(ECKey.generate_key("P-256"))]}})
+
+    assert client.grant_types == {"client_credentials"}
+    assert (client.token_endpoint_auth_method, client.scopes, client.redirect_uris) == ("private_key_jwt", None, ())
+    assert json.loads(client.document)["token_endpoint_auth_method"] == "private_key_jwt"
+    assert validate(json.loads(client.document)).document == client.document
+
+
+def test_metadata_of_a_later_day_is_kept() -> None:
+    """DESIGN 6, CLIENTS: what the next endpoints need is stored now."""
+    client = validate(
+        a_metadata(
+            redirect_uris=["https://shop.example/cb", "http://127.0.0.1:4000/cb", "http://[::1]:4000/cb"],
+            grant_types=None,
+            scope="openid shop.profile",
+            dpop_bound_access_tokens=True,
+            require_pushed_authorization_requests=True,
+            authorization_details_types=["data_sharing"],
+        )
+    )
+
+    assert client.grant_types == {"authorization_code", "client_credentials", "refresh_token"}
+    assert client.response_types == {"code"}
+    assert client.scopes == {"openid", "shop.profile"}
+    assert client.dpop_bound_access_tokens
+    assert client.require_pushed_authorization_requests
+    assert client.authorization_details_types == ("data_sharing",)
+
+
+def test_unknown_members_are_dropped_and_secrets_never_stored() -> None:
+    """RFC 7591 2: what is not understood is ignored."""
+    client = validate(a_metadata(client_secret="s3cret-value", x_unknown={"a": 1}, **{"client_name#zh-CN": "微单单"}))
+
+    document = json.loads(client.document)
+    assert "s3cret-value" not in client.document
+    assert "x_unknown" not in document
+    assert document["client_name#zh-CN"] == "微单单"
+
+
+@pytest.mark.parametrize(("algorithm", "expected"), [("ES256", "ES256"), ("PS256", "PS256"), ("Ed25519", "Ed25519")])
+def test_each_kind_of_key_serves_one_algorithm(algorithm: str, expected: str) -> None:
+    """FAPI 2.0 5.4."""
+    (key,) = validate(a_metadata(key=a_key(algorithm))).keys
+
+    assert key.algorithm == expected
+
+
+def test_keys_of_other_kinds_are_tolerated_and_left_out() -> None:
+    """FAPI 2.0: extra keys in a client's set; they stay in the document and never among the usable ones."""
+    mine = ECKey.generate_key("P-256")
+    extra = [
+        public(ECKey.generate_key("P-384")),
+        public(OKPKey.generate_key("Ed448")),
+        public(OKPKey.generate_key("X25519")),
+        public(ECKey.generate_key("P-256"), use="enc"),
+        public(ECKey.generate_key("P-256"), key_ops=["sign"]),
+        public(ECKey.generate_key("P-256"), alg="ECDH-ES"),
+        public(RSAKey.generate_key(2048), alg="RS256"),
+        {"kty": "AKP", "alg": "ML-DSA-44", "pub": "AAAA"},
+    ]
+
+    client = validate(a_metadata(jwks={"keys": [*extra, public(mine, kid="mine")]}))
+
+    assert [(key.kid, key.algorithm) for key in client.keys] == [("mine", "ES256")]
+    assert len(json.loads(client.document)["jwks"]["keys"]) == 9
+
+
+def test_ed25519_key_may_still_be_named_eddsa() -> None:
+    """RFC 9864 3: key sets written before it carry the old name for the same operation."""
+    (key,) = validate(a_metadata(jwks={"keys": [public(OKPKey.generate_key("Ed25519"), alg="EdDSA")]})).keys
+
+    assert key.algorithm == "Ed25519"
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "PS256", "Ed25519"])
+def test_private_key_is_refused(algorithm: str) -> None:
+    """Whoever sends one has given it away; the error does not repeat it."""
+    private = a_key(algorithm).as_dict(private=True)
+
+    with pytest.raises(InvalidClientMetadata) as caught:
+        validate(a_metadata(jwks={"keys": [public(ECKey.generate_key("P-256")), private]}))
+
+    assert caught.value.fault is Fault.PRIVATE_KEY
+    assert str(private["d"]) not in repr(caught.value)
+
+
+def test_shared_secret_is_refused() -> None:
+    """A symmetric key in a key set is a secret in a document."""
+    assert fault(a_metadata(jwks={"keys": [OctKey.generate_key(256).as_dict(private=True)]}))[0] is Fault.PRIVATE_KEY
+
+
+WEAK = {
+    # a modulus of 1024 bits, written out: making one warns
+    "short RSA": ({"kty": "RSA", "e": "AQAB", "n": "_" * 170 + "8"}, Fault.WEAK_KEY),
+    "endless RSA": ({"kty": "RSA", "e": "AQAB", "n": "_" * 2000}, Fault.WEAK_KEY),
+    "RSA without modulus": ({"kty": "RSA", "e": "AQAB"}, Fault.MALFORMED),
+    "point off the curve": ({"kty": "EC", "crv": "P-256", "x": "A" * 43, "y": "A" * 43}, Fault.MALFORMED),
+    "half a point": ({"kty": "EC", "crv": "P-256", "x": "A" * 43}, Fault.MALFORMED),
+    "number as coordinate": ({"kty": "OKP", "crv": "Ed25519", "x": 5}, Fault.MALFORMED),
+    "short Ed25519": ({"kty": "OKP", "crv": "Ed25519", "x": "AAAA"}, Fault.MALFORMED),
+    "number as kid": ({"kty": "OKP", "crv": "Ed25519", "x": "A" * 43, "kid": 5}, Fault.WRONG_TYPE),
+    "no mapping": ("key", Fault.WRONG_TYPE),
+}
+
+
+@pytest.mark.parametrize(("entry", "expected"), WEAK.values(), ids=WEAK.keys())
+def test_broken_or_weak_key_is_refused(entry: object, expected: Fault) -> None:
+    """FAPI 2.0 5.4: RSA of 2048 bits or more; a key that claims to be ours has to be one."""
+    assert fault(a_metadata(jwks={"keys": [public(ECKey.generate_key("P-256")), entry]})) == (expected, "jwks")
+
+
+REFUSED: dict[str, tuple[object, tuple[Fault, str]]] = {
+    "no mapping": ([], (Fault.WRONG_TYPE, "metadata")),
+    "empty client_id": (a_metadata(""), (Fault.MALFORMED, "client_id")),
+    "space in client_id": (a_metadata("a b"), (Fault.MALFORMED, "client_id")),
+    "client_id is left out": ({"jwks": a_metadata()["jwks"]}, (Fault.MISSING, "client_id")),
+    "no keys": (a_metadata(jwks=None), (Fault.MISSING, "jwks")),
+    "empty key set": (a_metadata(jwks={"keys": []}), (Fault.NO_USABLE_KEY, "jwks")),
+    "key set is a list": (a_metadata(jwks=[]), (Fault.WRONG_TYPE, "jwks")),
+    "too many keys": (a_metadata(jwks={"keys": [{"kty": "AKP"}] * 17}), (Fault.TOO_MANY, "jwks")),
+    "keys by address": (a_metadata(jwks_uri="https://p.example/jwks"), (Fault.NOT_SUPPORTED, "jwks_uri")),
+    "client secret": (
+        a_metadata(token_endpoint_auth_method="client_secret_basic"),
+        (Fault.NOT_SUPPORTED, "token_endpoint_auth_method"),
+    ),
+    "RS256": (a_metadata(token_endpoint_auth_signing_alg="RS256"), (Fault.NOT_SUPPORTED, "token_endpoint_auth_signing_alg")),
+    "no key of the registered algorithm": (a_metadata(token_endpoint_auth_signing_alg="Ed25519"), (Fault.NO_USABLE_KEY, "jwks")),
+    "implicit": (a_metadata(grant_types=["implicit"]), (Fault.NOT_SUPPORTED, "grant_types")),
+    "grant types are a string": (a_metadata(grant_types="client_credentials"), (Fault.WRONG_TYPE, "grant_types")),
+    "token as response": (a_metadata(response_types=["token"]), (Fault.NOT_SUPPORTED, "response_types")),
+    "code without its grant": (a_metadata(response_types=["code"]), (Fault.NOT_CONSISTENT, "response_types")),
+    "code grant without redirect": (a_metadata(grant_types=["authorization_code"]), (Fault.MISSING, "redirect_uris")),
+    "flag is a string": (a_metadata(dpop_bound_access_tokens="true"), (Fault.WRONG_TYPE, "dpop_bound_access_tokens")),
+    "scope is a list": (a_metadata(scope=["a"]), (Fault.WRONG_TYPE, "scope")),
+    "scope with a quote": (a_metadata(scope='a "b"'), (Fault.MALFORMED, "scope")),
+    "control character in a name": (a_metadata(client_name="a\x1b[2J"), (Fault.MALFORMED, "client_name")),
+    "script as address": (a_metadata(policy_uri="javascript:alert(1)"), (Fault.MALFORMED, "policy_uri")),
+    "NUL in an extra key": (
+        a_metadata(jwks={"keys": [public(ECKey.generate_key("P-256")), {"kty": "AKP", "pub": "\x00"}]}),
+        (Fault.MALFORMED, "jwks"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("metadata", "expected"), REFUSED.values(), ids=REFUSED.keys())
+def test_metadata_that_cannot_hold_is_refused_with_its_member(metadata: object, expected: tuple[Fault, str]) -> None:
+    """RFC 7591 3.2.2: a closed list of faults, each naming the member and never the value."""
+    assert fault(metadata) == expected
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://shop.example/cb",
+        "https://shop.example/cb#fragment",
+        "https://user:pw@shop.example/cb",
+        "https://*.shop.example/cb",
+        "https://shop.example\\@evil.example/cb",
+        "https://shop.example:99999/cb",
+        "https:///cb",
+        "https://shop.example/c b",
+        "https://shop.example/\u00e9",
+        "//shop.example/cb",
+        "/cb",
+        "com.example.app:/cb",
+        "http://localhost.evil.example/cb",
+        "http://[::1/cb",
+        "data:text/html,x",
+        "",
+        5,
+    ],
+)
+def test_redirect_to_anywhere_but_https_or_loopback_is_refused(uri: object) -> None:
+    """RFC 9700 2.1, RFC 8252 7.3."""
+    with pytest.raises(InvalidClientMetadata) as caught:
+        validate(a_metadata(redirect_uris=[uri]))
+
+    assert (caught.value.member, caught.value.error) == ("redirect_uris", "invalid_redirect_uri")
