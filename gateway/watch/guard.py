@@ -1,0 +1,42 @@
+"""The last line: whatever goes wrong unplanned is one fixed answer to the caller and one line without words in the log."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from gateway.request.codes import Code, GatewayError, Media
+from gateway.request.receive import Disconnected
+from gateway.request.respond import new_request_id, send_error
+from gateway.watch.log import Event, log
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+class Guard:
+    """Wraps the whole application. An exception that gets here is a defect: INTERNAL, logged by type and place, never re-raised (the
+    server would log its text)."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        has_started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Disconnected:
+            return
+        except Exception as error:  # noqa: BLE001  # the net under everything
+            log(Event.DEFECT, error=error, code=Code.INTERNAL)
+            if not has_started:
+                await send_error(send, GatewayError(Code.INTERNAL), Media.JSON, request_id=new_request_id())
