@@ -1,13 +1,14 @@
 """Whether there is room for an operation: a rate in points for each partner, and a bounded queue for each worker.
 
-The rate is a GCRA bucket in the database (`gateway.rate_bucket`: one instant for each partner, at which it would be full again). A worker
-does not ask for each operation: it takes a lease of points and spends them itself. So over any span of t seconds the workers of one
-database together admit at most
+The rate is a GCRA bucket in the database (`gateway.rate_bucket`: one instant for each partner, at which it would be full
+again). A worker does not ask for each operation: it takes a lease of points and spends them itself. So over any span of t
+seconds the workers of one database together admit at most
 
     maximum + restore_rate * t + workers * lease
 
-points: the bucket gives out no more than the first two terms (to a microsecond's worth of points a lease, the clock's grain), and what
-a worker still held from before is one lease at most. A crash empties the unlogged table, which fills the buckets.
+points: the bucket gives out no more than the first two terms (to a microsecond's worth of points a lease, the clock's
+grain), and what a worker still held from before is one lease at most. A crash empties the unlogged table, which fills the
+buckets.
 """
 
 import asyncio
@@ -33,8 +34,8 @@ UNREACHABLE: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.Inte
 
 # in:  partner_id uuid, maximum, restore_rate, lease and cost in points (per second)
 # row: taken (0: not even the cost is there), available after it
-# The row is locked before it is read, so leases of one partner are given one after another; a later instant than the statement's own
-# is never assumed, so a statement that waited for the lock is given too little rather than too much.
+# The row is locked before it is read, so leases of one partner are given one after another; a later instant than the
+# statement's own is never assumed, so a statement that waited for the lock is given too little rather than too much.
 TAKE: Final = """
 with bucket as materialized (
     select greatest(extract(epoch from full_at - statement_timestamp())::float8, 0) as missing_s
@@ -42,7 +43,8 @@ with bucket as materialized (
 ), offer as (
     select missing_s, floor($2::float8 - missing_s * $3::float8 + 1e-6) as available from bucket
 ), taken as (
-    select missing_s, available, case when available >= $5::float8 then least($4::float8, available) else 0 end as points from offer
+    select missing_s, available, case when available >= $5::float8 then least($4::float8, available) else 0 end as points
+      from offer
 ), spent as (
     update gateway.rate_bucket b
        set full_at = statement_timestamp() + make_interval(secs => t.missing_s + t.points / $3::float8)
@@ -55,7 +57,8 @@ ADD: Final = "insert into gateway.rate_bucket (partner_id, full_at) values ($1, 
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """A partner's budget in points. available: as this worker knows it, restored since it last asked; restore_rate: per second."""
+    """A partner's budget in points. available: as this worker knows it, restored since it last asked; restore_rate: per
+    second."""
 
     maximum: int
     available: int
@@ -176,7 +179,8 @@ class RateLimiter:
 
 
 class Places:
-    """At most `running` operations at once in this worker, and at most `waiting` that wait for a place; the next one is told to retry.
+    """At most `running` operations at once in this worker, and at most `waiting` that wait for a place; the next one is told to
+    retry.
 
     A queue without a bound would answer everybody late instead of some at once.
     """

@@ -6,7 +6,7 @@ quote a value, a token or a document; what may vary are names of the schema and 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import StrEnum, auto
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -24,55 +24,61 @@ class Media(StrEnum):
 class Code(StrEnum):
     """Why a request was not answered with data. Closed: a new member extends STATUS, MESSAGE and docs/errors.md."""
 
+    @staticmethod
+    def _generate_next_value_(name: str, start: int, count: int, last_values: list[str]) -> str:
+        """A member's value is its own name."""
+        del start, count, last_values
+        return name
+
     # the bearer token (RFC 6750)
-    TOKEN_MISSING = "TOKEN_MISSING"
-    TOKEN_INVALID = "TOKEN_INVALID"
-    TOKEN_EXPIRED = "TOKEN_EXPIRED"
-    TOKEN_REVOKED = "TOKEN_REVOKED"
+    TOKEN_MISSING = auto()
+    TOKEN_INVALID = auto()
+    TOKEN_EXPIRED = auto()
+    TOKEN_REVOKED = auto()
     # what the partner may do; the members of scopes.Refusal
-    INSUFFICIENT_SCOPE = "INSUFFICIENT_SCOPE"
-    NOT_IN_SCOPE = "NOT_IN_SCOPE"
-    PURPOSE_REQUIRED = "PURPOSE_REQUIRED"
-    PURPOSE_NOT_HELD = "PURPOSE_NOT_HELD"
-    ANALYTICS_IDENTITY = "ANALYTICS_IDENTITY"
-    RESIDENCY = "RESIDENCY"
-    HALTED = "HALTED"
-    NO_LIVE_GRANT = "NO_LIVE_GRANT"
+    INSUFFICIENT_SCOPE = auto()
+    NOT_IN_SCOPE = auto()
+    PURPOSE_REQUIRED = auto()
+    PURPOSE_NOT_HELD = auto()
+    ANALYTICS_IDENTITY = auto()
+    RESIDENCY = auto()
+    HALTED = auto()
+    NO_LIVE_GRANT = auto()
     # the HTTP request
-    BAD_REQUEST = "BAD_REQUEST"
-    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
-    NOT_ACCEPTABLE = "NOT_ACCEPTABLE"
-    BODY_TIMEOUT = "BODY_TIMEOUT"
-    LENGTH_REQUIRED = "LENGTH_REQUIRED"
-    BODY_TOO_LARGE = "BODY_TOO_LARGE"
-    URL_TOO_LONG = "URL_TOO_LONG"
-    MEDIA_TYPE = "MEDIA_TYPE"
-    CONTENT_ENCODING_REFUSED = "CONTENT_ENCODING_REFUSED"
-    ENCODING_INVALID = "ENCODING_INVALID"
-    JSON_INVALID = "JSON_INVALID"
-    JSON_DUPLICATE_KEY = "JSON_DUPLICATE_KEY"
-    BATCH_REFUSED = "BATCH_REFUSED"
-    PARAMETER_INVALID = "PARAMETER_INVALID"
-    DOCUMENT_ID_UNKNOWN = "DOCUMENT_ID_UNKNOWN"
+    BAD_REQUEST = auto()
+    METHOD_NOT_ALLOWED = auto()
+    NOT_ACCEPTABLE = auto()
+    BODY_TIMEOUT = auto()
+    LENGTH_REQUIRED = auto()
+    BODY_TOO_LARGE = auto()
+    URL_TOO_LONG = auto()
+    MEDIA_TYPE = auto()
+    CONTENT_ENCODING_REFUSED = auto()
+    ENCODING_INVALID = auto()
+    JSON_INVALID = auto()
+    JSON_DUPLICATE_KEY = auto()
+    BATCH_REFUSED = auto()
+    PARAMETER_INVALID = auto()
+    DOCUMENT_ID_UNKNOWN = auto()
     # the GraphQL request
-    SYNTAX = "SYNTAX"
-    VALIDATION = "VALIDATION"
-    OPERATION_NAME = "OPERATION_NAME"
-    VARIABLES = "VARIABLES"
-    CURSOR_INVALID = "CURSOR_INVALID"
-    DOCUMENT_TOO_LONG = "DOCUMENT_TOO_LONG"
-    TOO_DEEP = "TOO_DEEP"
-    TOO_MANY_ALIASES = "TOO_MANY_ALIASES"
-    TOO_MANY_DIRECTIVES = "TOO_MANY_DIRECTIVES"
-    TOO_MANY_ROOT_FIELDS = "TOO_MANY_ROOT_FIELDS"
-    TOO_MANY_FIELDS = "TOO_MANY_FIELDS"
-    TOO_MANY_FRAGMENTS = "TOO_MANY_FRAGMENTS"
-    PAGE_TOO_LARGE = "PAGE_TOO_LARGE"
-    COST_TOO_HIGH = "COST_TOO_HIGH"
+    SYNTAX = auto()
+    VALIDATION = auto()
+    OPERATION_NAME = auto()
+    VARIABLES = auto()
+    CURSOR_INVALID = auto()
+    DOCUMENT_TOO_LONG = auto()
+    TOO_DEEP = auto()
+    TOO_MANY_ALIASES = auto()
+    TOO_MANY_DIRECTIVES = auto()
+    TOO_MANY_ROOT_FIELDS = auto()
+    TOO_MANY_FIELDS = auto()
+    TOO_MANY_FRAGMENTS = auto()
+    PAGE_TOO_LARGE = auto()
+    COST_TOO_HIGH = auto()
     # the gateway
-    RATE_EXCEEDED = "RATE_EXCEEDED"
-    UNAVAILABLE = "UNAVAILABLE"
-    INTERNAL = "INTERNAL"
+    RATE_EXCEEDED = auto()
+    UNAVAILABLE = auto()
+    INTERNAL = auto()
 
 
 STATUS: Final[Mapping[Code, int]] = MappingProxyType(

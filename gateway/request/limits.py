@@ -1,7 +1,8 @@
 """What an operation may ask for, settled before validation: one linear pass over any document that parses.
 
-Each fragment is measured once however often it is spread, nothing recurses, and every sum saturates, so 2,000 tokens cost the same
-whether they spell a list or a bomb. Validators of the usual kind expand fragments, and thirty chained ones keep them busy for ever.
+Each fragment is measured once however often it is spread, nothing recurses, and every sum saturates, so 2,000 tokens cost the
+same whether they spell a list or a bomb. Validators of the usual kind expand fragments, and thirty chained ones keep them busy
+for ever.
 """
 
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -88,7 +89,8 @@ class Measured:
 
 
 def parse_document(text: str, limits: Limits) -> DocumentNode:
-    """The document's tree. Raises GatewayError: SYNTAX with a position, DOCUMENT_TOO_LONG, TOO_DEEP. Quotes nothing of the text."""
+    """The document's tree. Raises GatewayError: SYNTAX with a position, DOCUMENT_TOO_LONG, TOO_DEEP. Quotes nothing of the
+    text."""
     try:
         return parse(text, max_lexical_tokens=limits.max_document_tokens, max_comments=limits.max_document_tokens)
     except GraphQLSyntaxError as error:
@@ -109,8 +111,8 @@ def measure(
 ) -> Measured:
     """How much the operation asks for. Works on any document that parses, valid or not, in steps linear in its size.
 
-    variables: as sent or as coerced; None measures the document alone, where a page size that a variable decides counts as 1 (what
-    is refused then is refused whatever the variables are, so the outcome may be remembered by document).
+    variables: as sent or as coerced; None measures the document alone, where a page size that a variable decides counts as 1
+    (what is refused then is refused whatever the variables are, so the outcome may be remembered by document).
     Raises GatewayError: one of the limits, OPERATION_NAME, or VALIDATION (a cycle of fragments, a definition of types).
     """
     shape = Shape.of(document)
@@ -130,8 +132,9 @@ def measure(
 class _Size:
     """What one selection set holds, all that it spreads included; one for each set, added up and then read only.
 
-    fields and cost: selected fields, and objects returned for one parent object. here: the fields of this level. largest: the greatest
-    page size asked at this level, whose bound depends on where the set stands. in_schema: nesting of introspection lists.
+    fields and cost: selected fields, and objects returned for one parent object. here: the fields of this level. largest: the
+    greatest page size asked at this level, whose bound depends on where the set stands. in_schema: nesting of introspection
+    lists.
     """
 
     depth: int = 0
@@ -287,7 +290,8 @@ class _Meter:
         return _sum(1, below.cost) if is_root else _sum(1, DEFAULT_FIRST * max(1, below.cost))
 
     def _first(self, arguments: Iterable[ArgumentNode] | None) -> int | None:
-        """The page size that a field asks for; None where it has no such argument. Raises GatewayError(PAGE_TOO_LARGE) below 0."""
+        """The page size that a field asks for; None where it has no such argument. Raises GatewayError(PAGE_TOO_LARGE) below
+        0."""
         for argument in (arguments or ()) if self._running else ():
             if argument.name.value == PAGE_ARGUMENT:
                 return self._page(argument.value)

@@ -1,7 +1,8 @@
 """From bytes to a GraphQL request: size, time, media type and shape of what arrived; nothing of what the document means.
 
-In two steps, so that a caller without a token learns nothing about the rest: `read_head` takes what authentication needs and never
-fails, `receive` judges everything else. No step reads more than the limit, waits longer than the limit, or repeats what was sent.
+In two steps, so that a caller without a token learns nothing about the rest: `read_head` takes what authentication needs and
+never fails, `receive` judges everything else. No step reads more than the limit, waits longer than the limit, or repeats what
+was sent.
 """
 
 import asyncio
@@ -29,13 +30,14 @@ SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")  # only escapes can bring a
 CLOSE: Final = {"Connection": "close"}  # the rest of the body is not worth reading
 
 
-class Disconnected(Exception):
+class DisconnectedError(Exception):
     """The client went away before its request was complete: there is nobody to answer."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Head:
-    """The request line and headers. media: what the answer will be in, JSON also where is_acceptable says that nothing would do."""
+    """The request line and headers. media: what the answer will be in, JSON also where is_acceptable says that nothing would
+    do."""
 
     method: str
     query: bytes
@@ -81,7 +83,10 @@ def read_head(scope: Scope) -> Head:
 
 
 async def receive(head: Head, take: Receive, limits: Limits) -> Received:
-    """The GraphQL request. take: the ASGI receive callable. Raises GatewayError, or Disconnected where nobody waits any more."""
+    """The GraphQL request. take: the ASGI receive callable.
+
+    Raises GatewayError, or DisconnectedError where nobody waits any more.
+    """
     if head.method == "POST":
         if not head.is_acceptable:
             raise GatewayError(Code.NOT_ACCEPTABLE)
@@ -129,7 +134,7 @@ async def _chunks(take: Receive, length: int) -> bytes:
         parts.append(message.get("body", b""))
         size += len(parts[-1])
     if message["type"] != "http.request":
-        raise Disconnected
+        raise DisconnectedError
     return b"".join(parts)
 
 
@@ -276,7 +281,8 @@ def _is_json(content_type: bytes) -> bool:
 def _negotiated(accept: bytes) -> Media | None:
     """The best of our two media types (RFC 9110 12.5.1); None where neither will do.
 
-    Named equally, the GraphQL one wins; by wildcard alone, or without an Accept header, plain JSON does, which every client reads.
+    Named equally, the GraphQL one wins; by wildcard alone, or without an Accept header, plain JSON does, which every client
+    reads.
     """
     if len(accept) > HEADER_MAX:
         return None

@@ -1,7 +1,7 @@
 """Validation against a partner's schema, in words of ours.
 
-The rules of the library quote the document, literals among them, and guess at names that the partner did not ask for. Here each broken
-rule is named, as the GraphQL specification numbers it, with the place in the document and nothing else of it.
+The rules of the library quote the document, literals among them, and guess at names that the partner did not ask for. Here each
+broken rule is named, as the GraphQL specification numbers it, with the place in the document and nothing else of it.
 """
 
 from collections.abc import Mapping

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from gateway.request.codes import Code, GatewayError, Media
-from gateway.request.receive import Disconnected
+from gateway.request.receive import DisconnectedError
 from gateway.request.respond import new_request_id, send_error
 from gateway.watch.log import Event, log
 
@@ -15,8 +15,8 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class Guard:
-    """Wraps the whole application. An exception that gets here is a defect: INTERNAL, logged by type and place, never re-raised (the
-    server would log its text)."""
+    """Wraps the whole application. An exception that gets here is a defect: INTERNAL, logged by type and place, never re-raised
+    (the server would log its text)."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -34,9 +34,9 @@ class Guard:
 
         try:
             await self._app(scope, receive, watched)
-        except Disconnected:
+        except DisconnectedError:
             return
-        except Exception as error:  # noqa: BLE001  # the net under everything
+        except Exception as error:  # the net under everything
             log(Event.DEFECT, error=error, code=Code.INTERNAL)
             if not has_started:
                 await send_error(send, GatewayError(Code.INTERNAL), Media.JSON, request_id=new_request_id())

@@ -24,10 +24,11 @@ def healthz() -> Page:
 
 
 async def readyz(check: Callable[[], Awaitable[object]]) -> Page:
-    """200 where `check` (a query by the gate's role) answers in time, 503 where it does not; why is for the log, not for the net."""
+    """200 where `check` (a query by the gate's role) answers in time, 503 where it does not; why is for the log, not for the
+    net."""
     try:
         async with asyncio.timeout(CHECK_S):
             await check()
-    except Exception:  # noqa: BLE001  # whatever it is, this worker cannot answer
+    except Exception:  # whatever it is, this worker cannot answer
         return Page(503, JSON, b'{"status":"unavailable"}')
     return Page(200, JSON, b'{"status":"ok"}')

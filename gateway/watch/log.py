@@ -1,8 +1,9 @@
 """The log: one JSON object a line, built so that personal data cannot get in by accident (policy 9.2).
 
-An event is a member of a closed list, a fact is an id, a count, a code or a span: the function that writes takes nothing else. What
-libraries log through `logging` is reduced to who spoke, how loudly, the type of an exception and the place in the code: their texts
-may quote a statement, a header or a row. Python's own last resorts (uncaught exceptions of threads, tasks, finalisers) go the same way.
+An event is a member of a closed list, a fact is an id, a count, a code or a span: the function that writes takes nothing else.
+What libraries log through `logging` is reduced to who spoke, how loudly, the type of an exception and the place in the code:
+their texts may quote a statement, a header or a row. Python's own last resorts (uncaught exceptions of threads, tasks,
+finalisers) go the same way.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import threading
 import types
 import warnings
 from collections.abc import Mapping, MutableMapping
-from enum import Enum, StrEnum
+from enum import Enum, StrEnum, auto
 from pathlib import Path
 from typing import Any, Final, TextIO
 from uuid import UUID
@@ -49,41 +50,41 @@ class Event(StrEnum):
 class Fields(StrEnum):
     """All the names that a fact can have; the type says what can stand under it."""
 
-    REQUEST = "request"
-    DISCLOSURE = "disclosure"
-    PARTNER = "partner"
-    TOKEN = "token"
-    REFUSAL = "refusal"
-    CODE = "code"
-    STATUS = "status"
-    SUBJECTS = "subjects"
-    WITHHELD = "withheld"
-    COST = "cost"
-    COUNT = "count"
-    PORT = "port"
-    WORKER = "worker"
-    MILLISECONDS = "milliseconds"
-    VERSION = "version"
+    REQUEST = auto()
+    DISCLOSURE = auto()
+    PARTNER = auto()
+    TOKEN = auto()
+    REFUSAL = auto()
+    CODE = auto()
+    STATUS = auto()
+    SUBJECTS = auto()
+    WITHHELD = auto()
+    COST = auto()
+    COUNT = auto()
+    PORT = auto()
+    WORKER = auto()
+    MILLISECONDS = auto()
+    VERSION = auto()
 
 
-class Unloggable(TypeError):
+class UnloggableError(TypeError):
     """A name or a value that the log does not take. Names the field, never the value."""
 
 
 def log(event: Event, *, error: BaseException | None = None, **facts: Fact) -> None:
     """Writes one line. facts: names of `Fields`; numbers, UUIDs and members of enumerations only. error: its type and places.
 
-    Raises Unloggable: a defect of the caller, found by its tests.
+    Raises UnloggableError: a defect of the caller, found by its tests.
     """
     entry: dict[str, object] = {}
     for name, value in facts.items():
         if name not in _FIELD_NAMES:
-            raise Unloggable(name)
+            raise UnloggableError(name)
         entry[name] = _plain(name, value)
     if error is not None:
         entry.update(describe(error))
     if not isinstance(event, Event):
-        raise Unloggable("event")
+        raise UnloggableError("event")
     structlog.get_logger().info(event.value, **entry)
 
 
@@ -156,7 +157,7 @@ def _plain(name: str, value: Fact) -> object:
         return str(value)
     if isinstance(value, Enum):
         return value.value
-    raise Unloggable(name)
+    raise UnloggableError(name)
 
 
 def _name(name: str) -> str:
@@ -185,14 +186,14 @@ def _thread(arguments: threading.ExceptHookArgs) -> None:
 
 
 def _warned(
-    _message: Warning | str,
+    message: Warning | str,
     category: type[Warning],
     filename: str,
     lineno: int,
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    del file, line
+    del message, file, line
     structlog.get_logger().info(Event.WARNING.value, error=category.__name__, at=[f"{Path(filename).name}:{lineno}"])
 
 
