@@ -50,7 +50,9 @@ class Authoriser:
     catalogue: Catalogue
     key: bytes
 
-    def planned(self, operation: Operation, view: GrantView, caller: Caller, switches: Mapping[str, bool]) -> Planned:
+    def planned(
+        self, operation: Operation, document: str, view: GrantView, caller: Caller, switches: Mapping[str, bool]
+    ) -> Planned:
         """Raises Refused."""
         roots = select(operation.partner_schema.schema, operation.node, operation.fragments, switches)
         data = [root for root in roots if root.name in DATA_ROOTS]
@@ -63,7 +65,7 @@ class Authoriser:
             self.catalogue,
             decided,
             data,
-            document=operation.document,
+            document=document,
             ordinals=view.ordinals,
             is_bound=caller.is_bound,
             field_key=field_key(self.key, view.partner.partner_id, decided.purpose.value),

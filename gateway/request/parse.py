@@ -7,19 +7,17 @@ from graphql import (
     DocumentNode,
     EnumValueNode,
     FragmentDefinitionNode,
-    GraphQLError,
     NamedTypeNode,
     NonNullTypeNode,
     OperationDefinitionNode,
-    ValueNode,
-    VariableNode,
-    validate,
 )
 from graphql.execution.values import VariableValues, get_variable_values
 
-from gateway.request.codes import Code, GatewayError, Problem
+from gateway.request.codes import Code, GatewayError
 from gateway.request.limits import Limits, measure, parse_document
+from gateway.request.receive import Received
 from gateway.request.selection import switch_names
+from gateway.request.validate import validate_document
 from gateway.schema.view import PartnerSchema
 from scopes import Purpose
 
@@ -34,7 +32,6 @@ class Operation:
     costs: requested cost by the integer variables it depends on, kept for the sizes that recur.
     """
 
-    document: str
     tree: DocumentNode
     node: OperationDefinitionNode
     fragments: Mapping[str, FragmentDefinitionNode]
@@ -45,27 +42,26 @@ class Operation:
     costs: dict[tuple[tuple[str, object], ...], int] = field(default_factory=dict)
 
 
-def parse(document: str, operation_name: str | None, variables: Mapping[str, object], partner_schema: PartnerSchema, limits: Limits) -> Operation:
-    """The operation to run. Raises GatewayError: syntax, limits (before validation), validation, operation name."""
-    tree = parse_document(document, limits)
-    measure(tree, operation_name, variables, limits)
-    errors = validate(partner_schema.schema, tree, max_errors=5, hide_suggestions=True)
-    if errors:
-        raise GatewayError(Code.VALIDATION, problems=tuple(_told(error) for error in errors))
+def parse(received: Received, partner_schema: PartnerSchema, limits: Limits) -> Operation:
+    """The operation to run. Raises GatewayError: syntax, limits (before validation), validation, operation name.
+
+    The outcome does not depend on the request's variables, so it may be remembered.
+    """
+    tree = parse_document(received.document, limits)
+    measure(tree, received.operation_name, None, limits).require_query(received.method)
+    validate_document(partner_schema.schema, tree)
     operations = [node for node in tree.definitions if isinstance(node, OperationDefinitionNode)]
-    chosen = [node for node in operations if operation_name is None or (node.name and node.name.value == operation_name)]
-    if len(chosen) != 1:
-        raise GatewayError(Code.OPERATION_NAME)
+    name = received.operation_name
+    chosen = next(node for node in operations if name is None or (node.name and node.name.value == name))
     fragments = {node.name.value: node for node in tree.definitions if isinstance(node, FragmentDefinitionNode)}
     return Operation(
-        document=document,
         tree=tree,
-        node=chosen[0],
+        node=chosen,
         fragments=fragments,
         partner_schema=partner_schema,
-        purpose=_purpose(chosen[0]),
-        switches=switch_names(chosen[0], fragments),
-        simple=_simple(chosen[0]),
+        purpose=_purpose(chosen),
+        switches=switch_names(chosen, fragments),
+        simple=_simple(chosen),
     )
 
 
@@ -96,13 +92,6 @@ def requested_cost(operation: Operation, operation_name: str | None, variables: 
             operation.costs.clear()
         found = operation.costs[sizes] = tree_cost
     return found
-
-
-def _told(error: GraphQLError) -> Problem:
-    """What a validation rule says of names in the document; a literal value is not repeated."""
-    quotes_a_value = any(isinstance(node, ValueNode) and not isinstance(node, VariableNode) for node in error.nodes or ())
-    message = "A literal value does not fit its type." if quotes_a_value else error.message
-    return Problem(message, tuple((place.line, place.column) for place in error.locations or ()))
 
 
 def _purpose(node: OperationDefinitionNode) -> Purpose | None:

@@ -7,7 +7,7 @@ fetch, redact, record, respond.
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -44,10 +44,13 @@ RECORDED = frozenset({*(refusal.value for refusal in Refusal), Code.TOKEN_REVOKE
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Answer:
-    """The body of a successful answer: redacted, and still personal data. Only `respond` opens it."""
+    """The body of a successful answer: redacted, and still personal data. Only `respond` opens it.
+
+    partner: to whom something was disclosed; None where no data subject was asked about. withheld: fields, over all subjects.
+    """
 
     sealed: bytes
-    purpose: str | None
+    partner: str | None
     subjects: int
     withheld: int
 
@@ -99,7 +102,7 @@ class Gate:
             operation = self._operation(view, received)
             variables = coerce(operation, received.variables)
             cost = requested_cost(operation, received.operation_name, variables, self._limits)
-            planned = self._plan(operation, view, caller, variables)
+            planned = self._plan(operation, received, view, caller, variables)
         except (GatewayError, Refused):
             await self._limiter.spend(partner_id, 1)
             raise
@@ -127,13 +130,23 @@ class Gate:
         fixed = local.answer(operation, planned, variables, self._catalogue, view, caller) if planned.local else {}
         return _assemble(planned, run, row, fixed, cost, throttle)
 
+    @property
+    def sizes(self) -> Mapping[str, Callable[[], int]]:
+        """How full each cache is, by name, for the metrics."""
+        return {
+            "views": self._views.__len__,
+            "operations": self._operations.__len__,
+            "plans": self._planned.__len__,
+            "projections": self._projections.__len__,
+        }
+
     def _operation(self, view: GrantView, received: Received) -> Operation:
         schema = self._schemas.of(view)
-        key = (schema, received.operation_name, received.document)
+        key = (schema, received.method, received.operation_name, received.document)
         found = self._operations.get(key)
         if found is None:
             try:
-                found = parse(received.document, received.operation_name, received.variables, schema, self._limits)
+                found = parse(received, schema, self._limits)
             except GatewayError as error:
                 found = error
             self._operations.put(key, found)
@@ -141,13 +154,15 @@ class Gate:
             raise found
         return found
 
-    def _plan(self, operation: Operation, view: GrantView, caller: Caller, variables: Mapping[str, object]) -> Planned:
+    def _plan(
+        self, operation: Operation, received: Received, view: GrantView, caller: Caller, variables: Mapping[str, object]
+    ) -> Planned:
         switches = {name: bool(variables[name]) for name in operation.switches} if operation.switches else {}
         key = (operation, view.version, view.valid_until, view.partner.partner_id, caller.scopes, caller.is_bound, *switches.values())
         found = self._planned.get(key)
         if found is None:
             try:
-                found = self._authoriser.planned(operation, view, caller, switches)
+                found = self._authoriser.planned(operation, received.document, view, caller, switches)
             except Refused as refused:
                 found = refused
             self._planned.put(key, found)
@@ -214,7 +229,7 @@ def _assemble(
         f'"available":{throttle.available},"restoreRate":{throttle.restore_rate}}}}}}}}}'
     )
     body = b'{"data":{' + b",".join(parts) + tail.encode()
-    return Answer(body, planned.plan.purpose.value if planned.plan else None, subjects, withheld)
+    return Answer(body, planned.plan.partner.name if planned.plan else None, subjects, withheld)
 
 
 def uuid7() -> UUID:

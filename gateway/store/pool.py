@@ -11,10 +11,9 @@ from gateway.settings import Settings
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
+SERVING = {"role": "gateway", "timezone": "UTC", "application_name": "gateway"}
 SESSION = {
-    "role": "gateway",
-    "timezone": "UTC",
-    "application_name": "gateway",
+    **SERVING,
     "jit": "off",
     # A page is a few dozen look-ups by key. Under a generic plan the planner cannot know how short the page is, and would rather
     # scan the whole table of subjects: these leave it the plan that is right for every page.
@@ -91,6 +90,17 @@ class GatePool:
             self._warned.add(connection)
 
 
+async def plain_connection(url: str, settings: Settings) -> Connection:
+    """One connection outside the pools, for state whose loss in a crash costs nothing: its commits do not wait for the disk."""
+    connection: Connection = await asyncpg.connect(
+        url,
+        statement_cache_size=0 if settings.pooler else 10,
+        command_timeout=STATEMENT_TIMEOUT_S,
+        server_settings=None if settings.pooler else {**SERVING, "synchronous_commit": "off"},
+    )
+    return connection
+
+
 async def plain_pool(url: str, settings: Settings) -> Pool:
     """Connections for everything else that the serving process does: tokens, views, refusals, limits."""
     return await asyncpg.create_pool(
@@ -98,5 +108,5 @@ async def plain_pool(url: str, settings: Settings) -> Pool:
         min_size=1,
         max_size=max(4, settings.pool_size // 2),
         statement_cache_size=0 if settings.pooler else 100,
-        server_settings=None if settings.pooler else {"role": "gateway", "timezone": "UTC", "application_name": "gateway"},
+        server_settings=None if settings.pooler else SERVING,
     )
