@@ -119,6 +119,7 @@ create table gateway.assertion_replay (
     expires_at timestamptz not null,
     primary key (client_id, jti_sha256)
 );
+create index assertion_replay_by_expiry on gateway.assertion_replay (expires_at);
 
 create table gateway.signing_key (
     kid text collate "C" primary key,

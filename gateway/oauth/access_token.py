@@ -75,10 +75,11 @@ async def mint(
     pseudonym: UUID | None = None,
     lifetime: timedelta | None = None,
 ) -> Issued:
-    """Store and sign an access token in the caller's transaction. It checks no right to the scopes: the caller has, the gate will.
+    """Store and sign an access token in the caller's transaction. It checks no right to the scopes: the caller has, the gate
+    will.
 
-    subject_id, pseudonym: both or neither; the token is then bound to that data subject, and its `sub` is the pseudonym, since the
-    partner can read it. lifetime: the settings' unless given; above ten minutes only in the demo.
+    subject_id, pseudonym: both or neither; the token is then bound to that data subject, and its `sub` is the pseudonym, since
+    the partner can read it. lifetime: the settings' unless given; above ten minutes only in the demo.
 
     Raises ValueError for a lifetime or a binding that cannot be, NoSigningKey where no key signs or the client does not exist.
     """

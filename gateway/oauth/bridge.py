@@ -1,7 +1,7 @@
 """Synchronous code that may await: Authlib's grants call hooks, the hooks talk to asyncpg, and no thread is involved.
 
-The synchronous function runs in a greenlet of its own. `wait` hands an awaitable to the coroutine that started it, which awaits it
-on the event loop and switches back with the result, or throws its exception (cancellation included) at the point of the wait.
+The synchronous function runs in a greenlet of its own. `wait` hands an awaitable to the coroutine that started it, which awaits
+it on the event loop and switches back with the result, or throws its exception (cancellation included) at the point of the wait.
 A hop costs about a microsecond, a thread a hundred times that.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
-import greenlet
+import greenlet  # type: ignore[import-untyped]  # it ships no types
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -20,7 +20,7 @@ class OutsideBridge(RuntimeError):
     """`wait` was called by code that no `run_sync` started, so there is nobody to await for it."""
 
 
-class _Guest(greenlet.greenlet):  # type: ignore[misc]  # greenlet ships no types
+class _Guest(greenlet.greenlet):  # type: ignore[misc]
     def __init__(self, function: Callable[..., object]) -> None:
         host = greenlet.getcurrent()
         super().__init__(function, host)

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from gateway.oauth.keys import PUBLISHED_AHEAD, SIGNING_ALGORITHMS, KeyStore, Rotation, SealBroken
 from gateway.settings import Settings
+from gateway.store.cluster import EmbeddedFailed
 from gateway.store.embedded import owner_url
 
 app = typer.Typer(help="The keys that sign access tokens.", no_args_is_help=True)
@@ -35,7 +36,7 @@ def rotate(
     except SealBroken as broken:
         typer.echo(f"signing key {broken.kid} does not open under this master key", err=True)
         raise typer.Exit(1) from None
-    except (OSError, TimeoutError, asyncpg.PostgresConnectionError):
+    except (OSError, TimeoutError, asyncpg.PostgresConnectionError, EmbeddedFailed):
         typer.echo("the database is unreachable", err=True)
         raise typer.Exit(3) from None
     if as_json:
@@ -44,7 +45,9 @@ def rotate(
         return
     minutes = int(PUBLISHED_AHEAD.total_seconds() // 60)
     Console().print(f"[bold]{done.kid}[/bold] ({done.algorithm}) is published; it signs from {done.signs_at.isoformat()} on,")
-    Console().print(f"{minutes} minutes after its publication at most. {len(done.retired)} earlier key(s) stay published until unused.")
+    Console().print(
+        f"{minutes} minutes after its publication at most. {len(done.retired)} earlier key(s) stay published until unused."
+    )
 
 
 async def _rotate(algorithm: str) -> Rotation:

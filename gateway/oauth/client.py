@@ -1,4 +1,4 @@
-"""A registered client as Authlib's grants want to see it, with the scopes that its partner's live grants allow at this instant."""
+"""A registered client as Authlib's grants want to see it, with the scopes that its partner's live grants allow just now."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Client(ClientMixin):  # type: ignore[misc]  # Authlib ships no types
         """None: OAuth 2.1 wants it in every request."""
 
     def get_allowed_scope(self, scope: str | None) -> str | None:
-        """The scopes to issue for a request: all that the client may have where it names none, None where it names one too many."""
+        """The scopes to issue for a request: all the client may have where it names none; None where it names one too many."""
         requested = registration.scope_tokens(scope or "")
         if requested is None or not requested <= self.scopes:
             return None
@@ -54,11 +54,11 @@ class Client(ClientMixin):  # type: ignore[misc]  # Authlib ships no types
         """Registered ones only, compared as text (RFC 9700 2.1)."""
         return redirect_uri in self.metadata.redirect_uris
 
-    def check_client_secret(self, client_secret: str) -> bool:
+    def check_client_secret(self, _client_secret: str) -> bool:
         """There are no client secrets."""
         return False
 
-    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+    def check_endpoint_auth_method(self, method: str, _endpoint: str) -> bool:
         """One registered method, at every endpoint."""
         return method == self.metadata.token_endpoint_auth_method
 

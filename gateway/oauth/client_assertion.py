@@ -1,7 +1,8 @@
 """Client authentication by private_key_jwt (RFC 7521, RFC 7523), as narrow as FAPI 2.0 Security Profile 5.3.2.1 asks.
 
-What an assertion may say about itself is fixed: signed with one of jose.ALGORITHMS under a registered key, `aud` the issuer as one
-string, `iss` and `sub` the client, `exp` at most LIFETIME ahead, used once. All instants are the database's, so workers agree.
+What an assertion may say about itself is fixed: signed with one of jose.ALGORITHMS under a registered key, `aud` the issuer as
+one string, `iss` and `sub` the client, `exp` at most LIFETIME ahead, used once. All instants are the database's, so workers
+agree.
 """
 
 from __future__ import annotations

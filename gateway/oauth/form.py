@@ -82,7 +82,11 @@ def _parameters(body: bytes) -> Mapping[str, Sequence[str]]:
     values: defaultdict[str, list[str]] = defaultdict(list)
     try:
         pairs = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, strict_parsing=bool(body), errors="strict", max_num_fields=PARAMETERS_MAX
+            body.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=bool(body),
+            errors="strict",
+            max_num_fields=PARAMETERS_MAX,
         )
     except ValueError:
         raise InvalidRequest from None

@@ -1,8 +1,9 @@
-"""Signed tokens (RFC 7515, 7519) under pinned algorithms; joserfc does the cryptography, this module decides what it may be given.
+"""Signed tokens (RFC 7515, 7519) under pinned algorithms; joserfc does the cryptography, this module decides what it may be
+given.
 
-A token is read before it is believed (`read`), and believed only under one named key and that key's one algorithm (`is_signed_by`).
-Whatever a stranger sends ends as `Malformed` or as False, never as another exception: depth, duplicate members, huge numbers,
-`crit`, unencoded payloads and headers of the wrong type are refused before joserfc sees them.
+A token is read before it is believed (`read`), and believed only under one named key and that key's one algorithm
+(`is_signed_by`). Whatever a stranger sends ends as `Malformed` or as False, never as another exception: depth, duplicate
+members, huge numbers, `crit`, unencoded payloads and headers of the wrong type are refused before joserfc sees them.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ def read(text: str, *, max_length: int = 16_384) -> Unverified:
     """Take a compact JWS with a JSON object as payload apart, believing nothing.
 
     Raises Malformed for everything else: another number of parts, padding, JSON that is not an object, repeats a member or nests
-    too deep, `crit` or `b64` (extensions we do not know must not be ignored, RFC 7515 4.1.11), a `kid` or `typ` that is no string.
+    too deep, `crit` or `b64` (extensions we do not know must not be ignored, RFC 7515 4.1.11), a `kid` or `typ` that is no
+    string.
     """
     if len(text) > max_length or not text.isascii():
         raise Malformed

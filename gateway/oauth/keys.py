@@ -1,7 +1,7 @@
 """The gateway's own signing keys (RFC 7517): made, sealed at rest, rotated without an outage, published.
 
-A key is published from the moment it is stored and signs from `active_from`, PUBLISHED_AHEAD later, when every cache of the key set
-has been renewed. Which key signs is the database's decision at each issue, so workers never disagree. A retired key stays
+A key is published from the moment it is stored and signs from `active_from`, PUBLISHED_AHEAD later, when every cache of the key
+set has been renewed. Which key signs is the database's decision at each issue, so workers never disagree. A retired key stays
 published until the last token signed with it has expired.
 """
 
@@ -64,7 +64,8 @@ values ($1, $2, $3::text::jsonb, $4, statement_timestamp() + $5::interval) retur
 # access_token_by_expiry
 _RETIRE = """
 update gateway.signing_key
-   set retired_at = greatest($2::timestamptz + $3::interval, (select max(expires_at) from gateway.access_token)) + interval '1 minute'
+   set retired_at = interval '1 minute'
+                  + greatest($2::timestamptz + $3::interval, (select max(expires_at) from gateway.access_token))
  where kid <> $1 and retired_at is null returning kid"""
 
 
@@ -124,7 +125,8 @@ class KeyStore:
         self._reading = asyncio.Lock()
 
     async def ensure(self, conn: AnyConnection, *, algorithm: str = "ES256") -> None:
-        """Make the first key, signing at once, unless one signs already; then read all. Any number of workers may call it at once.
+        """Make the first key, signing at once, unless one signs already; then read all. Any number of workers may call it at
+        once.
 
         Raises SealBroken where stored keys do not open under this master key.
         """

@@ -55,4 +55,4 @@ def shape(error: OAuth2Error) -> tuple[int, dict[str, str]]:
     """Status and body of an error. Authlib's own descriptions are dropped: several repeat the request's values."""
     code = str(error.error)
     own = isinstance(error, InvalidClient) and error.description
-    return STATUS.get(code, error.status_code), {"error": code, "error_description": own or SENTENCE[code]}
+    return STATUS.get(code, error.status_code), {"error": code, "error_description": own or SENTENCE.get(code, "")}

@@ -1,8 +1,8 @@
 """Client metadata (RFC 7591 section 2): what a partner registers for one of its clients, checked once and again on every use.
 
 The values that a client may choose are closed lists; what the gateway does not understand is dropped, as the RFC asks, so that
-nothing unchecked is ever stored (a `client_secret` least of all). Keys come by value (`jwks`): a `jwks_uri` would make the gateway
-fetch addresses that a partner chooses.
+nothing unchecked is ever stored (a `client_secret` least of all). Keys come by value (`jwks`): a `jwks_uri` would make the
+gateway fetch addresses that a partner chooses.
 """
 
 from __future__ import annotations
@@ -86,8 +86,9 @@ class ClientMetadata:
 def validate(metadata: Mapping[str, object]) -> ClientMetadata:
     """Check RFC 7591 client metadata and normalise it; members that are absent are filled in with what the gateway will do.
 
-    Three defaults differ from the RFC's, which lets a server replace them (3.2.1): `token_endpoint_auth_method` is private_key_jwt,
-    since nothing weaker exists here; `grant_types` are all three where there is a `redirect_uris`, else client_credentials alone.
+    Three defaults differ from the RFC's, which lets a server replace them (3.2.1): `token_endpoint_auth_method` is
+    private_key_jwt, since nothing weaker exists here; `grant_types` are all three where there is a `redirect_uris`, else
+    client_credentials alone.
 
     Raises InvalidClientMetadata.
     """
@@ -95,8 +96,9 @@ def validate(metadata: Mapping[str, object]) -> ClientMetadata:
         raise InvalidClientMetadata(Fault.WRONG_TYPE, "metadata")
     document: dict[str, object] = {}
     for name, value in metadata.items():
-        check = _MEMBERS.get(name.partition("#")[0] if isinstance(name, str) else "")
-        if check is not None and ("#" not in name or name.partition("#")[0] in _TRANSLATABLE):  # RFC 7591 2.2
+        member, tag, _ = name.partition("#")  # RFC 7591 2.2: client_name#zh-CN
+        check = _MEMBERS.get(member)
+        if check is not None and (not tag or member in _TRANSLATABLE):
             document[name] = check(name, value)
     if "client_id" not in document:
         raise InvalidClientMetadata(Fault.MISSING, "client_id")
@@ -317,7 +319,7 @@ def _uris(name: str, value: object) -> object:
     return [_uri(name, item) for item in value]
 
 
-def _jwks(name: str, value: object) -> object:
+def _jwks(_name: str, value: object) -> object:
     usable_keys(value)
     return value
 

@@ -42,15 +42,15 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]  # Authlib ships no 
 
     CLIENT_AUTH_METHODS = [METHOD]  # noqa: RUF012  # Authlib's attribute
 
-    def check_params(self, request: FormRequest, client: Client) -> None:
+    def check_params(self, request: FormRequest, _client: Client) -> None:
         """`token` must be there; a hint that means nothing to us is no error (RFC 7009 2.1). Raises InvalidRequest."""
         require(request, "token")
 
-    def query_token(self, token_string: str, token_type_hint: str | None) -> StoredToken | None:
+    def query_token(self, token_string: str, _hint: str | None) -> StoredToken | None:
         """The stored token that this text is. None for what we never issued: revoking that succeeds at once (RFC 7009 2.2)."""
         return wait(_find(self.server, token_string))
 
-    def revoke_token(self, token: StoredToken, request: FormRequest) -> None:
+    def revoke_token(self, token: StoredToken, _request: FormRequest) -> None:
         """Revoke it, for good."""
         wait(self.server.conn.execute(_REVOKE, token.token_id))
 

@@ -42,22 +42,20 @@ def routes(settings: Settings, pool: asyncpg.Pool[Any], keys: KeyStore) -> list[
 
 
 def _document(body: dict[str, object]) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
+    async def endpoint(_request: Request) -> Response:
         return JSONResponse(body, headers=CACHED)
 
     return endpoint
 
 
 def _jwks(keys: KeyStore) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
+    async def endpoint(_request: Request) -> Response:
         return JSONResponse({"keys": await keys.published()}, headers=CACHED, media_type="application/jwk-set+json")
 
     return endpoint
 
 
-def _form(
-    path: str, answer: Callable[..., Response], settings: Settings, pool: asyncpg.Pool[Any], keys: KeyStore
-) -> Endpoint:
+def _form(path: str, answer: Callable[..., Response], settings: Settings, pool: asyncpg.Pool[Any], keys: KeyStore) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         try:
             form = await read_form(request, within_s=settings.body_timeout_s)

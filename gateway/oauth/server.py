@@ -1,8 +1,8 @@
 """One request to the authorization server: Authlib's grants and endpoints around one connection and one transaction.
 
-The server object lives as long as its request. What Authlib asks of storage it asks through this object, synchronously; the bridge
-lets the answers come from asyncpg. A refusal is an answer like any other, so its transaction commits: an assertion once used stays
-used, whatever became of the request.
+The server object lives as long as its request. What Authlib asks of storage it asks through this object, synchronously; the
+bridge lets the answers come from asyncpg. A refusal is an answer like any other, so its transaction commits: an assertion once
+used stays used, whatever became of the request.
 """
 
 from __future__ import annotations
@@ -48,9 +48,11 @@ class Payload(OAuth2Payload):  # type: ignore[misc]  # Authlib ships no types
 
 
 class FormRequest(OAuth2Request):  # type: ignore[misc]
-    """A request as Authlib reads it. Its address is the configured one: what a proxy forwards says nothing about the transport."""
+    """A request as Authlib reads it. Its address is the configured one: behind a proxy the real one says nothing."""
 
     def __init__(self, form: Form, uri: str) -> None:
+        # Authlib would refuse loopback names that the settings allow; plain http elsewhere they have refused themselves
+        uri = "https" + uri[uri.index(":") :]
         super().__init__("POST", uri, headers={"Authorization": form.authorization} if form.authorization else {})
         self.payload = Payload(form)
 
@@ -77,16 +79,11 @@ class AuthorizationServer(Authlib):  # type: ignore[misc]
         """The active client of this id."""
         return wait(find_client(self.conn, client_id))
 
-    def generate_token(
-        self,
-        grant_type: str,
-        client: Client,
-        user: object = None,
-        scope: str | None = None,
-        expires_in: int | None = None,
-        include_refresh_token: bool = True,
-    ) -> dict[str, object]:
-        """The body of a token response, its token stored. Raises InvalidScopeError where `scope` asks for too much."""
+    def generate_token(self, *, client: Client, scope: str | None = None, **_more: object) -> dict[str, object]:
+        """The body of a token response, its token stored. Raises InvalidScopeError where `scope` asks for too much.
+
+        Authlib passes more: the lifetime is the settings', and there is no refresh token yet.
+        """
         allowed = client.get_allowed_scope(scope)
         if allowed is None:
             raise InvalidScopeError
@@ -107,7 +104,7 @@ class AuthorizationServer(Authlib):  # type: ignore[misc]
         """The request is Authlib's already."""
         return request
 
-    def handle_response(self, status: int, body: Mapping[str, object], headers: Sequence[tuple[str, str]]) -> Response:
+    def handle_response(self, status: int, body: Mapping[str, object], _headers: Sequence[tuple[str, str]]) -> Response:
         """A JSON answer that no cache keeps."""
         return JSONResponse(dict(body), status, NO_STORE)
 

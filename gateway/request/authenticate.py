@@ -1,8 +1,8 @@
 """Who asks: an `Authorization` header becomes a `Caller`, or a refusal.
 
-Only what cannot change is settled here: that we signed the token, for this resource, in this shape. Whether it has been revoked or
-has expired, whether client, partner and grant stand, the gate's statement asks the database on every query; so a token that was
-verified once may be remembered, and this worker's clock is only a first sieve.
+Only what cannot change is settled here: that we signed the token, for this resource, in this shape. Whether it has been revoked
+or has expired, whether client, partner and grant stand, the gate's statement asks the database on every query; so a token that
+was verified once may be remembered, and this worker's clock is only a first sieve.
 """
 
 from __future__ import annotations

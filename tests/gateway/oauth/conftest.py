@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 
 from gateway.settings import Settings
 from tests.support.oauth import World, a_world
@@ -13,8 +15,8 @@ from tests.support.oauth import World, a_world
 
 @pytest.fixture
 def settings() -> Settings:
-    """The defaults, with a body timeout that a test can wait for."""
-    return Settings(body_timeout_s=1)
+    """The defaults, with a body timeout that a test can wait for and a master key that no file keeps."""
+    return Settings(body_timeout_s=1, master_key=SecretStr(base64.b64encode(bytes(32)).decode()))
 
 
 @pytest_asyncio.fixture

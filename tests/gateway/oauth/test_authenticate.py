@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -60,9 +61,10 @@ async def test_bound_and_contract_tokens_say_so(world: World) -> None:
     """`sub` differs from `client_id` where a token is bound to one data subject."""
     party = await a_client(world.owner, world.settings, is_contract_runner=True)
     keys = world.workers[0].keys
-    bound = {"subject_id": uuid4(), "pseudonym": uuid4()}
 
-    text = await issue(world.owner, keys, world.settings, client_id=party.client_id, scopes=[], **bound)
+    text = await issue(
+        world.owner, keys, world.settings, client_id=party.client_id, scopes=[], subject_id=uuid4(), pseudonym=uuid4()
+    )
     caller = await Authenticator(world.settings, keys).authenticate("Bearer " + text)
 
     assert (caller.is_bound, caller.contract_run, caller.scopes) == (True, True, frozenset())
@@ -97,7 +99,7 @@ async def test_text_that_is_no_token_is_invalid(world: World, text: str) -> None
     assert (error.code, error.headers["WWW-Authenticate"]) == (Code.TOKEN_INVALID, f'Bearer error="invalid_token", {METADATA}')
 
 
-CHANGED: dict[str, dict[str, object]] = {
+CHANGED: dict[str, dict[str, Any]] = {
     "another issuer": {"iss": "https://elsewhere.example"},
     "another resource": {"aud": "http://localhost:8080"},
     "several resources": {"aud": ["http://localhost:8080/graphql"]},
@@ -117,7 +119,7 @@ CHANGED: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("changed", CHANGED.values(), ids=CHANGED.keys())
-async def test_token_that_we_signed_for_something_else_is_invalid(world: World, changed: dict[str, object]) -> None:
+async def test_token_that_we_signed_for_something_else_is_invalid(world: World, changed: dict[str, Any]) -> None:
     """RFC 9068 4; RFC 9449 7.1: a token bound to a key is worth nothing as a bearer token."""
     party = await a_client(world.owner, world.settings)
     text = await resigned(world, (await world.token(party))["access_token"], **changed)
@@ -125,7 +127,9 @@ async def test_token_that_we_signed_for_something_else_is_invalid(world: World, 
     assert (await refusal(Authenticator(world.settings, world.workers[0].keys), "Bearer " + text)).code is Code.TOKEN_INVALID
 
 
-@pytest.mark.parametrize("header", [{"typ": "JWT"}, {"typ": None}, {"kid": None}, {"kid": "unknown"}, {"crit": ["exp"], "exp": 1}])
+@pytest.mark.parametrize(
+    "header", [{"typ": "JWT"}, {"typ": None}, {"kid": None}, {"kid": "unknown"}, {"crit": ["exp"], "exp": 1}]
+)
 async def test_jwt_of_another_type_or_key_is_invalid(world: World, header: dict[str, object]) -> None:
     """RFC 9068 4: the type is checked, so an ID token opens nothing."""
     party = await a_client(world.owner, world.settings)
@@ -143,7 +147,9 @@ async def test_type_may_be_written_out(world: World) -> None:
     party = await a_client(world.owner, world.settings)
     text = await resigned(world, (await world.token(party))["access_token"], header={"typ": "application/AT+JWT"})
 
-    assert (await Authenticator(world.settings, world.workers[0].keys).authenticate("Bearer " + text)).client_id == party.client_id
+    assert (
+        await Authenticator(world.settings, world.workers[0].keys).authenticate("Bearer " + text)
+    ).client_id == party.client_id
 
 
 async def test_signature_of_another_key_under_our_key_id_is_invalid(world: World) -> None:

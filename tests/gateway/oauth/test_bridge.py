@@ -20,7 +20,11 @@ async def double(number: int) -> int:
 
 async def test_synchronous_code_gets_what_it_waits_for() -> None:
     """Any number of waits, and arguments as given."""
-    assert await run_sync(lambda a, *, b: wait(double(a)) + wait(double(b)), 1, b=2) == 6
+
+    def add(a: int, *, b: int) -> int:
+        return wait(double(a)) + wait(double(b))
+
+    assert await run_sync(add, 1, b=2) == 6
 
 
 async def test_error_of_an_awaited_call_is_raised_at_the_wait() -> None:
@@ -73,7 +77,11 @@ async def test_context_variables_are_the_callers() -> None:
 
 async def test_many_at_once_do_not_mix() -> None:
     """Each has a greenlet of its own."""
-    answers = await asyncio.gather(*(run_sync(lambda n=n: wait(double(wait(double(n))))) for n in range(50)))
+
+    def twice(n: int) -> int:
+        return wait(double(wait(double(n))))
+
+    answers = await asyncio.gather(*(run_sync(twice, n) for n in range(50)))
 
     assert answers == [4 * n for n in range(50)]
 

@@ -1,4 +1,4 @@
-"""Client authentication: what an assertion must be, and every way in which a false one is told apart (RFC 7523, FAPI 2.0 5.3.2.1)."""
+"""Client authentication: what an assertion must be, and each way to fake one (RFC 7523, FAPI 2.0 5.3.2.1)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import hmac
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from joserfc.jwk import ECKey, OKPKey
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from gateway.oauth.client_assertion import _decoy
 from tests.support.oauth import Party, World, a_client, a_key, segment
@@ -40,6 +41,7 @@ async def test_unsigned_assertion_is_refused(world: World) -> None:
 async def test_public_key_is_no_shared_secret(world: World) -> None:
     """RFC 8725 2.1: HS256 with the registered public key as secret, in every form an attacker may write it."""
     party = await a_client(world.owner, world.settings, algorithm="PS256")
+    assert isinstance(party.key, RSAKey)
     secrets = [
         party.key.as_pem(private=False),
         party.key.as_der(private=False),
@@ -107,7 +109,7 @@ async def test_kid_chooses_among_the_registered_keys(world: World) -> None:
         assert answer.status_code == 200
 
 
-WRONG: dict[str, dict[str, object]] = {
+WRONG: dict[str, dict[str, Any]] = {
     "aud is an array": {"aud": ["http://localhost:8080"]},
     "aud is the token endpoint": {"aud": "http://localhost:8080/oauth/token"},
     "aud ends in a slash": {"aud": "http://localhost:8080/"},
@@ -130,7 +132,7 @@ WRONG: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("changed", WRONG.values(), ids=WRONG.keys())
-async def test_wrong_claim_is_refused_in_spite_of_a_good_signature(world: World, changed: dict[str, object]) -> None:
+async def test_wrong_claim_is_refused_in_spite_of_a_good_signature(world: World, changed: dict[str, Any]) -> None:
     """RFC 7523 3; FAPI 2.0 5.3.2.1: the audience is the issuer as one string."""
     party = await a_client(world.owner, world.settings)
 
@@ -138,7 +140,7 @@ async def test_wrong_claim_is_refused_in_spite_of_a_good_signature(world: World,
     assert answer.json()["error_description"] != "Client authentication failed."  # whoever holds the key is told what is wrong
 
 
-SHIFTED: dict[str, Callable[[int], dict[str, object]]] = {
+SHIFTED: dict[str, Callable[[int], dict[str, Any]]] = {
     "exp past": lambda now: {"exp": now - 1},
     "exp an hour ahead": lambda now: {"exp": now + 3600},
     "iat 60 s ahead": lambda now: {"iat": now + 60, "exp": now + 120},
@@ -147,7 +149,7 @@ SHIFTED: dict[str, Callable[[int], dict[str, object]]] = {
 
 
 @pytest.mark.parametrize("shifted", SHIFTED.values(), ids=SHIFTED.keys())
-async def test_assertion_of_another_time_is_refused(world: World, shifted: Callable[[int], dict[str, object]]) -> None:
+async def test_assertion_of_another_time_is_refused(world: World, shifted: Callable[[int], dict[str, Any]]) -> None:
     """FAPI 2.0 5.3.2.1: no more than a little ahead; an assertion is made for one request."""
     party = await a_client(world.owner, world.settings)
 
@@ -155,13 +157,14 @@ async def test_assertion_of_another_time_is_refused(world: World, shifted: Calla
     assert answer.json()["error_description"] != "Client authentication failed."
 
 
-@pytest.mark.parametrize("changed", ["iat", "nbf"])
-async def test_clock_ten_seconds_ahead_is_accepted(world: World, changed: str) -> None:
+@pytest.mark.parametrize("claim", ["iat", "nbf"])
+async def test_clock_ten_seconds_ahead_is_accepted(world: World, claim: str) -> None:
     """FAPI 2.0 5.3.2.1: clocks differ."""
     party = await a_client(world.owner, world.settings)
     now = int(time.time())
+    ahead: dict[str, Any] = {claim: now + 10}
 
-    answer = await world.http.post("/oauth/token", data=party.form(party.assertion(**{changed: now + 10, "exp": now + 310})))
+    answer = await world.http.post("/oauth/token", data=party.form(party.assertion(exp=now + 310, **ahead)))
 
     assert answer.status_code == 200
 

@@ -32,9 +32,7 @@ BODIES: dict[str, tuple[bytes, dict[str, str], int]] = {
 
 @pytest.mark.parametrize("path", ["/oauth/token", "/oauth/revoke"])
 @pytest.mark.parametrize(("body", "headers", "status"), BODIES.values(), ids=BODIES.keys())
-async def test_body_that_is_no_form_is_a_4xx(
-    world: World, path: str, body: bytes, headers: dict[str, str], status: int
-) -> None:
+async def test_body_that_is_no_form_is_a_4xx(world: World, path: str, body: bytes, headers: dict[str, str], status: int) -> None:
     """Never a 500, and no word of the body in the answer."""
     answer = await world.http.post(path, content=body, headers=headers)
 
@@ -89,7 +87,8 @@ async def test_body_that_never_comes_is_given_up(world: World) -> None:
     host, _, port = world.workers[0].url.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(
-        b"POST /oauth/token HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 20\r\n\r\ngrant"
+        b"POST /oauth/token HTTP/1.1\r\nhost: x\r\n"
+        b"content-type: application/x-www-form-urlencoded\r\ncontent-length: 20\r\n\r\ngrant"
     )
 
     status = await reader.readline()

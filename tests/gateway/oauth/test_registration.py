@@ -48,7 +48,7 @@ def test_metadata_of_a_later_day_is_kept() -> None:
 
     assert client.grant_types == {"authorization_code", "client_credentials", "refresh_token"}
     assert client.response_types == {"code"}
-    assert client.scopes == {"openid", "shop.profile"}
+    assert client.scopes == frozenset({"openid", "shop.profile"})
     assert client.dpop_bound_access_tokens
     assert client.require_pushed_authorization_requests
     assert client.authorization_details_types == ("data_sharing",)
@@ -56,7 +56,7 @@ def test_metadata_of_a_later_day_is_kept() -> None:
 
 def test_unknown_members_are_dropped_and_secrets_never_stored() -> None:
     """RFC 7591 2: what is not understood is ignored."""
-    client = validate(a_metadata(client_secret="s3cret-value", x_unknown={"a": 1}, **{"client_name#zh-CN": "微单单"}))
+    client = validate(a_metadata(client_secret="s3cret-value", x_unknown={"a": 1}) | {"client_name#zh-CN": "微单单"})
 
     document = json.loads(client.document)
     assert "s3cret-value" not in client.document

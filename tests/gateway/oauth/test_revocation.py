@@ -86,8 +86,6 @@ async def test_many_revocations_at_once_share_a_small_pool(world: World) -> None
     header = '{"alg":"ES256","typ":"at+jwt","kid":"unknown-%d"}'
     texts = [f"{segment((header % n).encode())}.{token.partition('.')[2]}" for n in range(40)]
 
-    answers = await asyncio.gather(
-        *(world.http.post("/oauth/revoke", data={**party.form(), "token": text}) for text in texts)
-    )
+    answers = await asyncio.gather(*(world.http.post("/oauth/revoke", data={**party.form(), "token": text}) for text in texts))
 
     assert {answer.status_code for answer in answers} == {200}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from uuid import UUID, uuid4
 
 import pytest
-from authlib.integrations.requests_client import OAuth2Session
+from authlib.integrations.httpx_client import AsyncOAuth2Client
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from joserfc import jwt
 from joserfc.jwk import KeySet
@@ -47,26 +46,27 @@ async def test_authlibs_own_client_gets_a_token_and_revokes_it(world: World) -> 
     """A client that others wrote; it sends form, assertion and hint as it likes to."""
     party = await a_client(world.owner, world.settings)
 
-    def run() -> dict[str, object]:
-        session = OAuth2Session(
-            party.client_id,
-            party.key,
-            scope="ads.reach",
-            token_endpoint_auth_method="private_key_jwt",
-            revocation_endpoint_auth_method="private_key_jwt",
-        )
-        session.trust_env = False
-        for _ in range(2):  # one assertion for each request: Authlib signs them as it sends
-            claims = {"exp": int(time.time()) + 60}
-            session.register_client_auth_method(PrivateKeyJWT(world.settings.issuer, alg="ES256", claims=claims))
-        token: dict[str, object] = session.fetch_token(world.workers[0].url + "/oauth/token", grant_type="client_credentials")
-        session.register_client_auth_method(PrivateKeyJWT(world.settings.issuer, alg="ES256", claims={"exp": int(time.time()) + 60}))
-        answer = session.revoke_token(world.workers[0].url + "/oauth/revoke", token["access_token"], "access_token")
-        assert answer.status_code == 200
-        return token
+    client = AsyncOAuth2Client(
+        party.client_id,
+        party.key,
+        scope="ads.reach",
+        token_endpoint_auth_method="private_key_jwt",
+        revocation_endpoint_auth_method="private_key_jwt",
+        base_url=world.workers[0].url,
+        trust_env=False,
+    )
 
-    token = await asyncio.to_thread(run)
+    def sign_anew() -> None:
+        claims = {"exp": int(time.time()) + 60}  # an hour otherwise, and one `jti` for all that one signer signs
+        client.register_client_auth_method(PrivateKeyJWT(world.settings.issuer, alg="ES256", claims=claims))
 
+    async with client:
+        sign_anew()
+        token = await client.fetch_token("/oauth/token", grant_type="client_credentials")
+        sign_anew()
+        answer = await client.revoke_token("/oauth/revoke", token["access_token"], "access_token")
+
+    assert answer.status_code == 200
     assert (token["token_type"], token["scope"]) == ("Bearer", "ads.reach")
     assert await world.owner.fetchval("select revoked_at is not null from gateway.access_token")
 
