@@ -1,0 +1,50 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from tests.support.database import Database, Server, a_server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def server() -> AsyncIterator[Server]:
+    """The run's PostgreSQL."""
+    async with a_server() as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def template(server: Server) -> AsyncIterator[str]:
+    """The name of a migrated database to make others from."""
+    async with server.template() as template:
+        yield template
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def database(server: Server, template: str) -> AsyncIterator[Database]:
+    """A migrated database of this test's own."""
+    async with server.database(template) as database:
+        yield database
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def module_database(server: Server, template: str) -> AsyncIterator[Database]:
+    """A migrated database that the tests of one module share: for generated cases, which are many."""
+    async with server.database(template) as database:
+        yield database
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def empty_database(server: Server) -> AsyncIterator[Database]:
+    """A database of this test's own without anything in it."""
+    async with server.database("template1") as database:
+        yield database
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def database_url(database: Database) -> str:
+    """The owner's address of this test's own database."""
+    return database.owner_url
