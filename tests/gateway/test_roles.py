@@ -29,7 +29,7 @@ async def test_the_serving_role_cannot_change_or_remove_a_ledger_or_a_record(dat
         )
         for (name,) in tables:
             column = await conn.fetchval(
-                "select attname from pg_attribute where attrelid = $1::text::regclass and attnum = 1", name
+                "select attname from pg_attribute where attrelid = $1::text::regclass and attnum = 2", name
             )
             for attempt in (f"update {name} set {column} = {column}", f"delete from {name}", f"truncate {name}", f"drop table {name}"):
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
