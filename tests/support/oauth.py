@@ -211,7 +211,7 @@ async def a_worker(database_url: str, settings: Settings) -> AsyncIterator[Worke
 
 
 @asynccontextmanager
-async def a_world(database_url: str, settings: Settings, *, workers: int = 1) -> AsyncIterator[World]:
+async def a_world(database_url: str, settings: Settings, *, workers: int = 2) -> AsyncIterator[World]:
     """Workers of the authorization server over one database."""
     owner = await asyncpg.connect(database_url)
     world = World(owner, database_url, settings)

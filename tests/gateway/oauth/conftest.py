@@ -1,4 +1,4 @@
-"""A world with one worker of the authorization server, and one with two."""
+"""Two workers of the authorization server over one database: shared by a module's tests, or fresh for those that change keys."""
 
 from __future__ import annotations
 
@@ -10,24 +10,33 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 from gateway.settings import Settings
+from tests.support.database import Database
 from tests.support.oauth import World, a_world
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def settings() -> Settings:
     """The defaults, with a body timeout that a test can wait for and a master key that no file keeps."""
     return Settings(body_timeout_s=1, master_key=SecretStr(base64.b64encode(bytes(32)).decode()))
 
 
-@pytest_asyncio.fixture
-async def world(database_url: str, settings: Settings) -> AsyncIterator[World]:
-    """One worker."""
-    async with a_world(database_url, settings) as world:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def shared(module_database: Database, settings: Settings) -> AsyncIterator[World]:
+    """Two workers that serve all tests of a module."""
+    async with a_world(module_database.owner_url, settings) as world:
         yield world
 
 
 @pytest_asyncio.fixture
-async def pair(database_url: str, settings: Settings) -> AsyncIterator[World]:
-    """Two workers over one database."""
-    async with a_world(database_url, settings, workers=2) as world:
+async def world(shared: World) -> World:
+    """The module's workers, without anything that an earlier test left."""
+    for table in ("access_token", "assertion_replay", "client", "partner_grant", "partner"):
+        await shared.owner.execute(f"delete from gateway.{table}")
+    return shared
+
+
+@pytest_asyncio.fixture
+async def fresh(database_url: str, settings: Settings) -> AsyncIterator[World]:
+    """Two workers and a database of this test's own."""
+    async with a_world(database_url, settings) as world:
         yield world

@@ -180,16 +180,16 @@ async def test_expired_token_is_refused_even_when_it_is_remembered(world: World)
     assert (await refusal(reader, "Bearer " + text)).code is Code.TOKEN_EXPIRED
 
 
-async def test_verified_token_is_not_verified_again(world: World) -> None:
+async def test_verified_token_is_not_verified_again(fresh: World) -> None:
     """Only the first use costs a signature check; what is remembered is bounded and holds no token."""
-    party = await a_client(world.owner, world.settings)
-    text = (await world.token(party))["access_token"]
-    keys = KeyStore(world.settings)
-    await keys.refresh(world.owner)
-    reader = Authenticator(world.settings, keys)
+    party = await a_client(fresh.owner, fresh.settings)
+    text = (await fresh.token(party))["access_token"]
+    keys = KeyStore(fresh.settings)
+    await keys.refresh(fresh.owner)
+    reader = Authenticator(fresh.settings, keys)
     first = await reader.authenticate("Bearer " + text)
-    await world.owner.execute("delete from gateway.signing_key")
-    await keys.refresh(world.owner)
+    await fresh.owner.execute("delete from gateway.signing_key")
+    await keys.refresh(fresh.owner)
 
     assert await reader.authenticate("Bearer " + text) is first
     assert isinstance(first.token_id, UUID)

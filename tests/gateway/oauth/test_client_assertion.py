@@ -177,32 +177,32 @@ async def test_assertion_needs_no_iat_and_may_carry_unknown_words(world: World) 
     assert (await world.http.post("/oauth/token", data=party.form(assertion))).status_code == 200
 
 
-async def test_assertion_is_good_once_in_all_workers(pair: World) -> None:
+async def test_assertion_is_good_once_in_all_workers(world: World) -> None:
     """RFC 7523 3 (7): the second worker knows what the first one took; so does the revocation endpoint."""
-    party = await a_client(pair.owner, pair.settings)
+    party = await a_client(world.owner, world.settings)
     form = party.form()
 
-    first = await pair.workers[0].http.post("/oauth/token", data=form)
+    first = await world.workers[0].http.post("/oauth/token", data=form)
     again = [
-        await pair.workers[0].http.post("/oauth/token", data=form),
-        await pair.workers[1].http.post("/oauth/token", data=form),
-        await pair.workers[1].http.post("/oauth/revoke", data={**form, "token": "unknown"}),
+        await world.workers[0].http.post("/oauth/token", data=form),
+        await world.workers[1].http.post("/oauth/token", data=form),
+        await world.workers[1].http.post("/oauth/revoke", data={**form, "token": "unknown"}),
     ]
 
     assert first.status_code == 200
     assert {(answer.status_code, answer.json()["error"]) for answer in again} == {(401, "invalid_client")}
-    assert await pair.issued_count() == 1
+    assert await world.issued_count() == 1
 
 
-async def test_ten_parallel_uses_of_one_assertion_give_one_token(pair: World) -> None:
+async def test_ten_parallel_uses_of_one_assertion_give_one_token(world: World) -> None:
     """RFC 7523 3 (7), under concurrency: whoever comes second waits and is refused."""
-    party = await a_client(pair.owner, pair.settings)
+    party = await a_client(world.owner, world.settings)
     form = party.form()
 
-    answers = await asyncio.gather(*(pair.workers[n % 2].http.post("/oauth/token", data=form) for n in range(10)))
+    answers = await asyncio.gather(*(world.workers[n % 2].http.post("/oauth/token", data=form) for n in range(10)))
 
     assert sorted(answer.status_code for answer in answers) == [200] + [401] * 9
-    assert await pair.issued_count() == 1
+    assert await world.issued_count() == 1
 
 
 async def test_clients_do_not_share_their_jti(world: World) -> None:
@@ -269,7 +269,7 @@ def malformed(party: Party) -> dict[str, str]:
         "x5u is a number": forged({**head, "x5u": 5}, claims),
         "sub is a list": forged(head, {**claims, "sub": ["a"]}),
         "sub has a NUL": forged(head, {**claims, "sub": "a\x00b"}),
-        "sub is half a pair": forged(head, {**claims, "sub": "\ud800"}),
+        "sub is half a world": forged(head, {**claims, "sub": "\ud800"}),
         "signature is empty": forged(head, claims, b""),
         "signature is short": forged(head, claims, b"x"),
         "signature is zero": forged(head, claims, bytes(64)),
@@ -290,7 +290,7 @@ async def test_malformed_assertions_are_refused_and_nothing_breaks(world: World)
 
 
 async def test_jti_that_utf8_cannot_spell_is_used_up_like_any_other(world: World) -> None:
-    """JSON can spell half a surrogate pair; it is hashed like any other, and good once."""
+    """JSON can spell half a surrogate world; it is hashed like any other, and good once."""
     party = await a_client(world.owner, world.settings, algorithm="Ed25519")
     claims = party.claims(jti="\ud800")
     signing_input = f"{segment({'alg': 'Ed25519'})}.{segment(claims)}"

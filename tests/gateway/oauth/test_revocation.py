@@ -9,15 +9,15 @@ import pytest
 from tests.support.oauth import World, a_client, segment
 
 
-async def test_revoked_token_is_marked_for_every_worker(pair: World) -> None:
+async def test_revoked_token_is_marked_for_every_worker(world: World) -> None:
     """DESIGN 1: the gate's statement reads this row, so the very next query in any worker sees it."""
-    party = await a_client(pair.owner, pair.settings)
-    token = (await pair.token(party))["access_token"]
+    party = await a_client(world.owner, world.settings)
+    token = (await world.token(party))["access_token"]
 
-    answer = await pair.workers[1].http.post("/oauth/revoke", data={**party.form(), "token": token})
+    answer = await world.workers[1].http.post("/oauth/revoke", data={**party.form(), "token": token})
 
     assert answer.status_code == 200
-    assert await pair.owner.fetchval("select revoked_at <= clock_timestamp() from gateway.access_token")
+    assert await world.owner.fetchval("select revoked_at <= clock_timestamp() from gateway.access_token")
 
 
 async def test_second_revocation_changes_nothing(world: World) -> None:
