@@ -30,7 +30,8 @@ Connect = Callable[[], Awaitable["asyncpg.Connection[asyncpg.Record]"]]
 LEASE_SHARE: Final = 20  # a lease is this part of the maximum
 KEPT: Final = 10_000  # partners a worker keeps leases for
 ANSWER_S: Final = 2.0  # a rate that cannot be settled by then is a refusal
-UNREACHABLE: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+# asyncpg says InternalClientError where a connection breaks between two of its own steps
+UNREACHABLE: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 # in:  partner_id uuid, maximum, restore_rate, lease and cost in points (per second)
 # row: taken (0: not even the cost is there), available after it

@@ -1,0 +1,164 @@
+"""The surface over real HTTP: every audit of GraphQL over HTTP, and clients that mean harm or know no better.
+
+`gate_server` is what is put to the test.
+"""
+
+import asyncio
+import gzip
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from gateway.request.limits import Limits
+from tests.support.surface import GateServer, a_surface_server, raw
+
+AUDIT = Path(__file__).parent / "audit"
+QUERY = b'{"query":"{ __typename }"}'
+
+
+@pytest_asyncio.fixture
+async def gate_server() -> AsyncIterator[GateServer]:
+    """A server of the partner endpoint with a token that opens it, and a body timeout that a test can wait for."""
+    async with a_surface_server(Limits(body_timeout_s=0.3)) as server:
+        yield server
+
+
+def request(server: GateServer, *lines: str, body: bytes = b"", method: str = "POST", length: int | None = None) -> bytes:
+    head = [
+        f"{method} /graphql HTTP/1.1",
+        f"Host: {server.host}",
+        f"Authorization: {server.authorization}",
+        "Content-Type: application/json",
+        *([] if length is None else [f"Content-Length: {length}"]),
+        *lines,
+    ]
+    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+
+
+async def run(*command: str, cwd: Path, environment: dict[str, str] | None = None) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=cwd,
+        env={**os.environ, **(environment or {})},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    return out.decode()
+
+
+async def test_every_audit_of_graphql_over_http_passes(gate_server: GateServer) -> None:
+    if shutil.which("npm") is None:
+        pytest.skip("the audits are a package for Node.js, which is not installed here")
+    if not (AUDIT / "node_modules" / "graphql-http").exists():
+        await run("npm", "ci", "--no-audit", "--no-fund", cwd=AUDIT)
+
+    out = await run("node", "audit.mjs", gate_server.url, cwd=AUDIT, environment={"AUDIT_TOKEN": gate_server.token})
+
+    results = json.loads(out)
+    assert [result for result in results if result["status"] != "ok"] == []
+    assert len(results) == 61
+
+
+async def test_a_plain_request_is_answered(gate_server: GateServer) -> None:
+    reply = await raw(gate_server, request(gate_server, body=QUERY, length=len(QUERY)))
+
+    assert (reply.status, reply.body) == (200, b'{"data":{"__typename":"Query"}}')
+
+
+async def test_two_answers_have_two_request_ids_and_no_server_name(gate_server: GateServer) -> None:
+    replies = [
+        await raw(gate_server, request(gate_server, "X-Request-Id: mine", body=QUERY, length=len(QUERY))) for _ in range(2)
+    ]
+
+    assert len({reply.headers["x-request-id"] for reply in replies}) == 2
+    assert all(reply.headers["x-request-id"] != "mine" and "server" not in reply.headers for reply in replies)
+
+
+async def test_a_compressed_bomb_is_refused_unopened(gate_server: GateServer) -> None:
+    bomb = gzip.compress(b" " * 50_000_000)
+
+    reply = await raw(gate_server, request(gate_server, "Content-Encoding: gzip", body=bomb[:60_000], length=len(bomb)))
+
+    assert (reply.status, reply.codes) == (415, ["CONTENT_ENCODING_REFUSED"])
+
+
+async def test_a_chunked_body_is_refused_before_it_ends(gate_server: GateServer) -> None:
+    reply = await raw(gate_server, request(gate_server, "Transfer-Encoding: chunked", body=b"5\r\n12345\r\n"), finish=False)
+
+    assert (reply.status, reply.codes) == (411, ["LENGTH_REQUIRED"])
+
+
+async def test_a_huge_body_is_refused_by_its_length(gate_server: GateServer) -> None:
+    reply = await raw(gate_server, request(gate_server, length=10**12), finish=False)
+
+    assert (reply.status, reply.codes, reply.headers["connection"]) == (413, ["BODY_TOO_LARGE"], "close")
+
+
+@pytest.mark.parametrize("body", [b"", QUERY[:10]])
+async def test_a_slow_body_is_given_up_in_time(gate_server: GateServer, body: bytes) -> None:
+    reply = await raw(gate_server, request(gate_server, body=body, length=len(QUERY)), finish=False)
+
+    assert (reply.status, reply.codes) == (408, ["BODY_TIMEOUT"])
+
+
+async def test_a_truncated_body_harms_nobody(gate_server: GateServer) -> None:
+    """The client has gone: there is no answer, and the next client gets one."""
+    with pytest.raises(asyncio.IncompleteReadError):
+        await raw(gate_server, request(gate_server, body=QUERY[:10], length=len(QUERY)))
+
+    assert (await raw(gate_server, request(gate_server, body=QUERY, length=len(QUERY)))).status == 200
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Content-Length: 5", "Content-Length: 6"],
+        ["Content-Length: 5", "Transfer-Encoding: chunked"],
+        ["Content-Length: -5"],
+        ["Content-Length: five"],
+        ["Transfer-Encoding: gzip, chunked"],
+    ],
+)
+async def test_a_length_that_contradicts_itself_is_a_4xx(gate_server: GateServer, lines: list[str]) -> None:
+    reply = await raw(gate_server, request(gate_server, *lines, body=b"12345"), finish=False)
+
+    assert 400 <= reply.status < 500
+
+
+async def test_a_long_url_is_a_4xx(gate_server: GateServer) -> None:
+    reply = await raw(
+        gate_server,
+        f"GET /graphql?query={'a' * 20_000} HTTP/1.1\r\nHost: a\r\nAuthorization: {gate_server.authorization}\r\n\r\n".encode(),
+    )
+
+    assert reply.status == 414
+
+
+async def test_head_is_answered_without_a_body(gate_server: GateServer) -> None:
+    reader, writer = await asyncio.open_connection(gate_server.host, gate_server.port)
+    writer.write(request(gate_server, "Connection: close", method="HEAD"))
+
+    answer = await reader.read()
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 405 ")
+    assert answer.endswith(b"\r\n\r\n")
+
+
+async def test_no_token_is_401_whatever_else_arrives(gate_server: GateServer) -> None:
+    head = f"POST /graphql HTTP/1.1\r\nHost: {gate_server.host}\r\n"
+    for rest in (
+        "Content-Length: 3\r\n\r\n\xff{[",
+        "Content-Encoding: br\r\nContent-Length: 1\r\n\r\nx",
+        "Content-Length: 99999999\r\n\r\n",
+    ):
+        reply = await raw(gate_server, (head + rest).encode("latin-1"), finish=False)
+
+        assert (reply.status, reply.codes) == (401, ["TOKEN_MISSING"])
