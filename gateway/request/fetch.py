@@ -11,13 +11,15 @@ from operator import attrgetter
 
 from gateway.catalogue.definition import Catalogue, Leaf, LeafList, Member, RowList, Table
 from gateway.request.consent import IS_OPEN, IS_READABLE, SETTLED, covers, others_agree
-from gateway.request.redact import expression
+from gateway.request.redact import expression, is_plain
 from gateway.request.run import RunArguments, read_count, read_cursor, read_pseudonym
 from gateway.request.selection import Selected
 from gateway.store.clause import literal
-from scopes import PlannedField
+from scopes import PlannedField, Rung
 
 NULL = "'null'"
+PSEUDONYM = """('"' || {}.pseudonym || '"')"""
+SHA256_BLOCK = 64  # bytes
 DATA_ROOTS = frozenset({"me", "subject", "subjects"})
 
 
@@ -38,15 +40,21 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """Writes the reading part for one plan. fields: the plan's; key_pads: placeholders for the pseudonymise rung."""
+    """Writes the reading part for one plan. fields: the plan's. field_key: 32 bytes, for the pseudonymise rung."""
 
     catalogue: Catalogue
     fields: Mapping[str, PlannedField]
     ordinals: Mapping[str, int]
     arguments: RunArguments
     purpose: str
-    key_pads: tuple[str, str]
+    field_key: bytes
     is_bound: bool
+
+    def key_pads(self) -> tuple[str, str]:
+        """The inner and the outer padded key of HMAC (RFC 2104)."""
+        padded = self.field_key.ljust(SHA256_BLOCK, b"\0")
+        inner, outer = (bytes(byte ^ pad for byte in padded) for pad in (0x36, 0x5C))
+        return self.arguments.constant(inner, "bytea"), self.arguments.constant(outer, "bytea")
 
     def root(self, number: int, selected: Selected) -> Reading:
         """The CTEs and the answer of data root `number`."""
@@ -84,17 +92,15 @@ class Fetcher:
             if not self.is_bound:
                 who.append("false")
         else:
-            after, first = selected.arguments["after"], selected.arguments["first"]
-            who.append(f"s.pseudonym > {self.arguments.add(('cursor', after), 'uuid', read_cursor(after))}")
-            window = f"\n   order by s.pseudonym limit {self.arguments.add(('count', first), 'integer', read_count(first))} + 1"
+            who.append(f"s.pseudonym > {self._after(selected)}")
+            window = f"\n   order by s.pseudonym limit {self._first(selected)} + 1"
         page = f"""page_{number} as materialized (
   select s.subject_id, s.pseudonym, {SETTLED} as covered, s.reasons
     from gateway.consent_state s
    where {" and ".join(who)}{window})"""
         if selected.name != "subjects":
             return page, f"shown_{number} as (select * from page_{number})"
-        count = self.arguments.add(("count", selected.arguments["first"]), "integer", read_count(selected.arguments["first"]))
-        return page, f"shown_{number} as (select * from page_{number} order by pseudonym limit {count})"
+        return page, f"shown_{number} as (select * from page_{number} order by pseudonym limit {self._first(selected)})"
 
     def _connection(self, number: int, selected: Selected) -> str:
         parts: list[tuple[str, str]] = []
@@ -116,24 +122,33 @@ class Fetcher:
                 parts.append((field.key, f"n.node{numbered}"))
                 numbered += 1
             else:
-                parts.append((field.key, "to_json(n.pseudonym)::text" if field.name == "cursor" else _typename(field)))
+                parts.append((field.key, PSEUDONYM.format("n") if field.name == "cursor" else _typename(field)))
         return f"'[' || coalesce((select string_agg({json_object(parts)}, ',') from node_{number} n), '') || ']'"
 
     def _page_info(self, number: int, page_info: Selected, selected: Selected) -> str:
-        first = self.arguments.add(("count", selected.arguments["first"]), "integer", read_count(selected.arguments["first"]))
+        writers = {
+            "hasNextPage": lambda: f"(select count(*) > {self._first(selected)} from page_{number})::text",
+            "hasPreviousPage": lambda: self._has_previous(selected),
+            "startCursor": lambda: _cursor(number, "asc"),
+            "endCursor": lambda: _cursor(number, "desc"),
+        }
+        return json_object(
+            [(field.key, writers[field.name]() if field.name in writers else _typename(field)) for field in page_info.children]
+        )
+
+    def _first(self, selected: Selected) -> str:
+        first = selected.arguments["first"]
+        return self.arguments.add(("count", first), "integer", read_count(first))
+
+    def _after(self, selected: Selected) -> str:
         after = selected.arguments["after"]
-        cursor = self.arguments.add(("cursor", after), "uuid", read_cursor(after))
+        return self.arguments.add(("cursor", after), "uuid", read_cursor(after))
+
+    def _has_previous(self, selected: Selected) -> str:
         partner = self.arguments.add("partner_id", "uuid", attrgetter("partner_id"))
         bound = " and s.subject_id = (select subject_id from caller)" if self.is_bound else ""
-        before = f"""(select exists (select from gateway.consent_state s where s.partner_id = {partner} and s.purpose = {self.purpose}
-       and {IS_READABLE} and {IS_OPEN} and s.pseudonym <= {cursor}{bound}))::text"""
-        values = {
-            "hasNextPage": f"(select count(*) > {first} from page_{number})::text",
-            "hasPreviousPage": before,
-            "startCursor": f"coalesce((select to_json(pseudonym)::text from node_{number} order by pseudonym limit 1), {NULL})",
-            "endCursor": f"coalesce((select to_json(pseudonym)::text from node_{number} order by pseudonym desc limit 1), {NULL})",
-        }
-        return json_object([(field.key, values.get(field.name) or _typename(field)) for field in page_info.children])
+        return f"""(select exists (select from gateway.consent_state s where s.partner_id = {partner} and s.purpose = {self.purpose}
+       and {IS_READABLE} and {IS_OPEN} and s.pseudonym <= {self._after(selected)}{bound}))::text"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +168,7 @@ class _NodeWriter:
             if field.name == "__typename":
                 parts.append((field.key, _typename(field)))
             elif field.name == "id" and type_name == self.fetcher.catalogue.subject.name:
-                parts.append((field.key, "to_json(c.pseudonym)::text"))
+                parts.append((field.key, PSEUDONYM.format("c")))
             else:
                 parts.append((field.key, self._member(field, members[field.name])))
         return json_object(parts)
@@ -165,15 +180,16 @@ class _NodeWriter:
         if isinstance(shared, LeafList):
             return self._list(field, shared.table, self._leaf(member.path, shared.leaf), [member.path])
         paths = _leaf_paths(self.fetcher, field.children, shared.type_name)
+        paths = paths or [representative(self.fetcher.catalogue, self.fetcher.fields, shared.type_name)]
         return self._list(field, shared.table, self.object(field.children, shared.type_name), paths)
 
     def _leaf(self, path: str, leaf: Leaf) -> str:
         planned = self.fetcher.fields[path]
-        value = expression(
-            leaf.kind, planned.redaction, leaf.column, key_pads=self.fetcher.key_pads, at="statement_timestamp()"
-        )
+        # a placeholder that the text does not use has no type, so the keys are there only where they are needed
+        pads = self.fetcher.key_pads() if planned.redaction.rung is Rung.PSEUDONYMISE else ("", "")
+        value = expression(leaf.kind, planned.redaction, leaf.column, key_pads=pads, at="statement_timestamp()")
         covered = covers(1 << self.fetcher.ordinals[planned.category])
-        return f"coalesce(case when {covered} then to_json(({value})::text)::text end, {NULL})"
+        return f"coalesce(case when {covered} then {_string(value, is_plain(leaf.kind, planned.redaction))} end, {NULL})"
 
     def _list(self, field: Selected, table: Table, item: str, paths: Iterable[str]) -> str:
         """A list is there when any of what is selected in it is covered; each leaf in it asks for itself once more."""
@@ -233,8 +249,18 @@ def nodes_of(root: Selected) -> tuple[Selected, ...]:
     return tuple(node for edges in root.children if edges.name == "edges" for node in edges.children if node.name == "node")
 
 
+def _string(value: str, plain: bool) -> str:
+    """SQL of a JSON string; escaping costs as much as the redaction itself, so it is left out where nothing can need it."""
+    return f"""'"' || ({value}) || '"'""" if plain else f"to_json({value})::text"
+
+
 def _typename(field: Selected) -> str:
     return literal(json.dumps(field.type_name))
+
+
+def _cursor(number: int, direction: str) -> str:
+    """The first or the last pseudonym of the page, as JSON: cursors carry nothing else."""
+    return f"coalesce((select '\"' || pseudonym || '\"' from node_{number} order by pseudonym {direction} limit 1), {NULL})"
 
 
 def json_object(parts: Sequence[tuple[str, str]]) -> str:

@@ -8,14 +8,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
 from uuid import UUID
-
-import asyncpg
 
 from gateway.request.consent import IS_READABLE, SETTLED
 from gateway.request.fetch import Reading
 from gateway.request.run import RunArguments
+from gateway.store.pool import AnyConnection
 from gateway.store.questions import question
 from scopes import Plan
 
@@ -50,7 +48,7 @@ def projection(document: str, plan: Plan, roots: Sequence[str], asked: Sequence[
     return Projection(hashlib.sha256(content.encode()).digest(), document_sha256, plan.purpose.value, versions, tuple(roots), listed)
 
 
-async def add_projection(connection: asyncpg.Connection[Any], added: Projection) -> None:
+async def add_projection(connection: AnyConnection, added: Projection) -> None:
     """Commit the projection before the first disclosure that refers to it."""
     await connection.execute(
         ADD_PROJECTION,
@@ -64,7 +62,7 @@ async def add_projection(connection: asyncpg.Connection[Any], added: Projection)
 
 
 async def add_refusal(
-    connection: asyncpg.Connection[Any],
+    connection: AnyConnection,
     *,
     refusal_id: UUID,
     partner_id: UUID | None,

@@ -12,8 +12,6 @@ from gateway.request.selection import Selected
 from gateway.store.clause import Arguments
 from scopes import Plan
 
-BLOCK = 64  # bytes: the block length of SHA-256, RFC 2104
-
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
@@ -59,15 +57,14 @@ def compile_statement(
 ) -> Statement:
     """The statement for the data roots of an operation, in answer order. field_key: 32 bytes, of this partner and purpose."""
     arguments: RunArguments = Arguments()
-    names = sorted({version.rpartition("@")[0] for field in plan.fields.values() for version in field.scopes})
-    gate = caller(arguments, names)
+    gate = caller(arguments, plan.scopes)
     fetcher = Fetcher(
         catalogue=catalogue,
         fields=plan.fields,
         ordinals=ordinals,
         arguments=arguments,
         purpose=arguments.constant(plan.purpose.value, "text"),
-        key_pads=(arguments.constant(_pad(field_key, 0x36), "bytea"), arguments.constant(_pad(field_key, 0x5C), "bytea")),
+        field_key=field_key,
         is_bound=is_bound,
     )
     readings = [fetcher.root(number, root) for number, root in enumerate(roots)]
@@ -100,7 +97,3 @@ def _withheld(plan: Plan, readings: Sequence[Reading], ordinals: Mapping[str, in
         for ordinal, roots in places
     )
     return tuple(withheld), f"(select array[{counts}] from seen)"
-
-
-def _pad(key: bytes, byte: int) -> bytes:
-    return bytes(b ^ byte for b in key.ljust(BLOCK, b"\0"))

@@ -9,6 +9,7 @@ import asyncpg
 from gateway.settings import Settings
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+AnyConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 SERVING = {"role": "gateway", "timezone": "UTC", "application_name": "gateway"}

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-
+from gateway.store.pool import AnyConnection
 from gateway.store.questions import question
 from scopes import Grant, Partner, Purpose, Redaction, Role, Rung, ScopeField, ScopeVersion
 
@@ -43,7 +42,7 @@ class GrantView:
     ordinals: Mapping[str, int]
 
 
-async def load_view(connection: asyncpg.Connection[Any], client_id: str) -> GrantView | None:
+async def load_view(connection: AnyConnection, client_id: str) -> GrantView | None:
     """The view of the partner that `client_id` belongs to, in one snapshot; None where no such client is registered."""
     row = await connection.fetchrow(LOAD_VIEW, client_id)
     if row is None:
