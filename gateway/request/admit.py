@@ -15,8 +15,7 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -181,10 +180,7 @@ class RateLimiter:
 
 class Places:
     """At most `running` operations at once in this worker, and at most `waiting` that wait for a place; the next one is told to
-    retry.
-
-    A queue without a bound would answer everybody late instead of some at once.
-    """
+    retry. A queue without a bound would answer everybody late instead of some at once."""
 
     def __init__(self, *, running: int, waiting: int) -> None:
         self._places = asyncio.Semaphore(running)
@@ -194,20 +190,21 @@ class Places:
     def waiting(self) -> int:
         return self._waiting
 
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """Raises GatewayError(UNAVAILABLE) where the queue is full."""
-        if self._places.locked():
-            if self._waiting >= self._waiting_max:
-                raise GatewayError(Code.UNAVAILABLE, retry_after_s=1)
-            self._waiting += 1
-            try:
-                await self._places.acquire()
-            finally:
-                self._waiting -= 1
-        else:
+    def place(self) -> "Places":
+        """For `async with`. Raises GatewayError(UNAVAILABLE) where the queue is full."""
+        return self
+
+    async def __aenter__(self) -> None:
+        if not self._places.locked():
             await self._places.acquire()
+            return
+        if self._waiting >= self._waiting_max:
+            raise GatewayError(Code.UNAVAILABLE, retry_after_s=1)
+        self._waiting += 1
         try:
-            yield
+            await self._places.acquire()
         finally:
-            self._places.release()
+            self._waiting -= 1
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._places.release()

@@ -61,7 +61,8 @@ async def spent(limiter: RateLimiter, partner_id: UUID, cost: int) -> int:
     try:
         await limiter.spend(partner_id, cost)
     except GatewayError as error:
-        assert error.code is Code.RATE_EXCEEDED
+        if error.code is not Code.RATE_EXCEEDED:
+            raise
         return 0
     return cost
 
@@ -188,7 +189,8 @@ async def test_a_lost_connection_denies_once_at_most_and_is_opened_again(workers
     try:  # whether the loop has noticed the loss by now is a race
         await limiter.spend(partner_id, 1)
     except GatewayError as error:
-        assert error.code is Code.UNAVAILABLE
+        if error.code is not Code.UNAVAILABLE:
+            raise
         await limiter.spend(partner_id, 1)
 
     assert workers.connections == 2
@@ -215,8 +217,8 @@ async def test_a_full_queue_sends_the_next_one_away_and_leaves_no_place_taken() 
     first = asyncio.create_task(stay())
     await entered.wait()
     second = asyncio.create_task(stay())
-    while places.waiting == 0:
-        await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it runs until it waits
+    assert places.waiting == 1
     with pytest.raises(GatewayError) as refused:
         async with places.place():
             pass
@@ -233,8 +235,8 @@ async def test_one_who_gives_up_waiting_leaves_the_queue() -> None:
     places = Places(running=1, waiting=1)
     async with places.place():
         waiter = asyncio.create_task(places.place().__aenter__())
-        while places.waiting == 0:
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)  # it runs until it waits
+        assert places.waiting == 1
         waiter.cancel()
         await asyncio.gather(waiter, return_exceptions=True)
 

@@ -85,11 +85,11 @@ def fail() -> None:
     raise RuntimeError(MARKER)
 
 
-def test_an_exception_is_its_type_and_our_places(lines: io.StringIO) -> None:
-    try:
+def test_an_exception_is_its_type_and_our_places() -> None:
+    with pytest.raises(RuntimeError) as error:
         fail()
-    except RuntimeError as error:
-        told = describe(error)
+
+    told = describe(error.value)
 
     assert told["error"] == "builtins.RuntimeError"
     assert [place.split(":")[0] for place in told["at"]] == ["tests/gateway/test_surface_watch.py"] * 2  # type: ignore[attr-defined]

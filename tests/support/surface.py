@@ -60,6 +60,11 @@ class GateServer:
         return f"Bearer {self.token}"
 
 
+def _authenticate(authorization: str | None) -> None:
+    if authorization != f"Bearer {TOKEN}":
+        raise GatewayError(Code.TOKEN_MISSING, headers={"WWW-Authenticate": "Bearer"})
+
+
 class Surface:
     """The partner endpoint over SCHEMA, without data."""
 
@@ -70,8 +75,7 @@ class Surface:
         request_id = new_request_id()
         head = read_head(scope)
         try:
-            if head.authorization != f"Bearer {TOKEN}":
-                raise GatewayError(Code.TOKEN_MISSING, headers={"WWW-Authenticate": "Bearer"})
+            _authenticate(head.authorization)
             received = await receive(head, take, self.limits)
             body = self._answer(received)
         except GatewayError as error:
