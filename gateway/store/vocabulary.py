@@ -47,7 +47,8 @@ async def _sync_purposes(conn: Connection) -> bool:
     if changed:
         await conn.executemany(
             """insert into gateway.purpose (purpose, is_analytics, is_advertising) values ($1, $2, $3)
-               on conflict (purpose) do update set is_analytics = excluded.is_analytics, is_advertising = excluded.is_advertising""",
+               on conflict (purpose) do update
+               set is_analytics = excluded.is_analytics, is_advertising = excluded.is_advertising""",
             changed,
         )
     return bool(changed)

@@ -25,13 +25,19 @@ async def test_the_serving_role_cannot_change_or_remove_a_ledger_or_a_record(dat
     conn = await database.connect()
     try:
         tables = await conn.fetch(
-            "select relid::regclass::text as name from pg_partition_tree($1::text::regclass) union select $1::text", f"gateway.{table}"
+            "select relid::regclass::text as name from pg_partition_tree($1::text::regclass) union select $1::text",
+            f"gateway.{table}",
         )
         for (name,) in tables:
             column = await conn.fetchval(
                 "select attname from pg_attribute where attrelid = $1::text::regclass and attnum = 2", name
             )
-            for attempt in (f"update {name} set {column} = {column}", f"delete from {name}", f"truncate {name}", f"drop table {name}"):
+            for attempt in (
+                f"update {name} set {column} = {column}",
+                f"delete from {name}",
+                f"truncate {name}",
+                f"drop table {name}",
+            ):
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
                     await conn.execute(attempt)
     finally:
@@ -63,7 +69,9 @@ async def test_the_serving_role_owns_nothing_and_may_not_become_more(database: D
         role = await conn.fetchrow("select * from pg_roles where rolname = current_user")
         assert role is not None
         assert role["rolname"] == "gateway"
-        assert not any(role[flag] for flag in ("rolsuper", "rolcreaterole", "rolcreatedb", "rolcanlogin", "rolbypassrls", "rolreplication"))
+        assert not any(
+            role[flag] for flag in ("rolsuper", "rolcreaterole", "rolcreatedb", "rolcanlogin", "rolbypassrls", "rolreplication")
+        )
         assert await conn.fetchval("select count(*) from pg_class where relowner = 'gateway'::regrole") == 0
         assert not await conn.fetchval("select has_schema_privilege('gateway', 'create')")
     finally:
