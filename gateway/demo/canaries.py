@@ -1,14 +1,14 @@
 """Five data subjects who agreed to everything and whose every value is a marker: seen where it may not be, it shows a leak.
 
-Each value has the shape of its field, is eight characters or longer and stands nowhere else. Cities, number blocks and words are ones
-that `people` never draws, and what masks keep of a value is at most six of its characters in a row.
+Each value has the shape of its field, is eight characters or longer and stands nowhere else. Cities, number blocks and words
+are ones that `people` never draws, and what masks keep of a value is at most six of its characters in a row.
 """
 
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Final
 
 from gateway.demo.checks import national_id
@@ -37,7 +37,7 @@ Values = Mapping[str, str | Sequence[str]]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Canary:
-    """values: markers by schema path, a list where the field is one or stands in one, in the order that the gateway lists them."""
+    """values: markers by schema path, a list where the field is one or stands in one, in the order of the answer."""
 
     subject_id: str
     values: Values
@@ -89,7 +89,8 @@ def _addresses(number: int, subject: str, rows: dict[str, list[Row]], chooser: r
     province, city, _, postcode, district = _CITIES[number]
     found = []
     for item, address in enumerate(sorted(_uuid(chooser) for _ in range(2))):  # as listed: by address_id
-        street = f"{province}{city}{district}{_WORDS[number]}路{chooser.randrange(400, 999)}号{item + 31}栋{chooser.randrange(3100, 3999)}室"
+        road = f"{_WORDS[number]}路{chooser.randrange(400, 999)}号"
+        street = f"{province}{city}{district}{road}{item + 31}栋{chooser.randrange(3100, 3999)}室"
         found.append((_NAMES[number][item + 1], _phone(number, item + 1, chooser), street))
         rows["address"].append((address, subject, *found[-1], city, f"{postcode}{chooser.randrange(1000):03}"))
     recipients, phones, streets = zip(*found, strict=True)
@@ -147,4 +148,4 @@ def _token(chooser: random.Random) -> str:
 
 def _instant(days: int) -> str:
     """So many days before the last day of the data, at noon in UTC."""
-    return f"{datetime(LAST_DAY.year, LAST_DAY.month, LAST_DAY.day, 12) - timedelta(days=days + 1)}+00"
+    return f"{LAST_DAY - timedelta(days=days + 1)} 12:00:00+00"

@@ -1,4 +1,4 @@
-"""`demo.json`: all that somebody needs to try the demo, its secrets among them. Only the account that runs the demo can read it."""
+"""`demo.json`: all that somebody needs to try the demo, its secrets among them. Only the account that runs it can read it."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def write(data: Path, document: Document) -> None:
             json.dump(document, file, ensure_ascii=False, indent=1)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, data / "demo.json")
+        Path(name).replace(data / "demo.json")
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
