@@ -13,7 +13,7 @@ READY := .venv/.ready
 .DEFAULT_GOAL := demo
 .PHONY: demo test bench bench-smoke format format-check lint types mutation races kills lock clean
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "python 3.11 or later is needed, this is " + sys.version)'
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock

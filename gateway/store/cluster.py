@@ -185,6 +185,8 @@ def _create(data: Path, chosen_bin: Path | None) -> Cluster:
         path = holder / "postgres"
     else:
         path = data / "postgres"
+    if path.exists():
+        raise EmbeddedFailed("CLUSTER_UNKNOWN", f"{path} is there, but {data}/postgres.json, which holds its passwords, is not")
     cluster = Cluster(
         path=path,
         bin=reachable_bin(find_bin(chosen_bin), account),
@@ -200,8 +202,6 @@ def _create(data: Path, chosen_bin: Path | None) -> Cluster:
     if account.is_other:
         os.chown(making, account.uid, account.gid)
     _initialise(cluster, making)
-    if path.exists():
-        raise EmbeddedFailed("CLUSTER_UNKNOWN", f"{path} is there, but {data}/postgres.json, which holds its passwords, is not")
     making.rename(path)
     _remember(data, cluster)
     return cluster

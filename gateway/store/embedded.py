@@ -13,8 +13,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -228,18 +228,25 @@ def _end(child: subprocess.Popen[bytes]) -> None:
             continue
 
 
-@asynccontextmanager
-async def owner_url(settings: Settings) -> AsyncIterator[str]:
-    """The database that these settings mean, while the block runs: DATABASE_URL, or the embedded one, started or attached to.
+@contextmanager
+def database(settings: Settings) -> Iterator[str]:
+    """The address of the database that these settings mean: DATABASE_URL, or the embedded one, started or attached to meanwhile.
 
     Raises EmbeddedFailed.
     """
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
-    embedded = Embedded(settings.data, settings.postgres_bin)
-    await asyncio.to_thread(embedded.start)
-    try:
+    with Embedded(settings.data, settings.postgres_bin) as embedded:
         yield embedded.owner_url
+
+
+@asynccontextmanager
+async def owner_url(settings: Settings) -> AsyncIterator[str]:
+    """`database`, without holding up the event loop while the server starts and stops."""
+    found = database(settings)
+    url = await asyncio.to_thread(found.__enter__)
+    try:
+        yield url
     finally:
-        await asyncio.to_thread(embedded.stop)
+        await asyncio.to_thread(found.__exit__, None, None, None)
