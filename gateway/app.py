@@ -1,9 +1,10 @@
 """The application: routes and start-up. It joins the rooms together and decides nothing."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 from starlette.applications import Starlette
@@ -16,11 +17,11 @@ from gateway.oauth.keys import KeyStore
 from gateway.oauth.routes import routes
 from gateway.request.admit import Places, RateLimiter
 from gateway.request.authenticate import Authenticator
-from gateway.request.codes import GatewayError
+from gateway.request.codes import Code, GatewayError
 from gateway.request.limits import Limits
 from gateway.request.receive import read_head, receive
 from gateway.request.respond import new_request_id, send_answer, send_error
-from gateway.request.serve import Gate
+from gateway.request.serve import UNREACHABLE, Gate
 from gateway.settings import Settings
 from gateway.store.durable import require_durable
 from gateway.store.embedded import owner_url
@@ -44,7 +45,10 @@ class GraphQL:
         started, request_id = time.perf_counter(), new_request_id()
         head = read_head(scope)
         try:
-            caller = await self._authenticator.authenticate(head.authorization)
+            try:
+                caller = await self._authenticator.authenticate(head.authorization)
+            except UNREACHABLE as unreachable:
+                raise GatewayError(Code.UNAVAILABLE) from unreachable
             received = await receive(head, take, self._limits)
             async with self._places.place():
                 answer = await self._gate.answer(caller, received)
@@ -75,6 +79,7 @@ class _Application:
     @asynccontextmanager
     async def _lifespan(self, pages: Starlette) -> AsyncIterator[None]:
         settings = self._settings
+        log.quieten(asyncio.get_running_loop())
         limits, metrics = Limits.of(settings), Metrics()
         async with owner_url(settings) as url:
             gate_pool = GatePool(url, settings)
@@ -85,7 +90,7 @@ class _Application:
             try:
                 keys = KeyStore(settings, pool.acquire)
                 async with pool.acquire() as connection:
-                    await require_durable(connection)
+                    await require_durable(cast("asyncpg.Connection[Any]", connection))
                     await keys.ensure(connection)
                 gate = Gate(
                     catalogue=load(settings.catalogue),

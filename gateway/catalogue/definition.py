@@ -96,14 +96,18 @@ class SharedType:
     members: Mapping[str, Member]
 
 
-def value(kind: Kind, category: str, column: str, *, description: str) -> Any:  # Any: a dataclass field of whatever the class declares
+def value(
+    kind: Kind, category: str, column: str, *, description: str
+) -> Any:  # Any: a dataclass field of whatever the class declares
     """A personal value in a column of the type's own row."""
     return strawberry.field(description=description, metadata={METADATA_KEY: Leaf(kind, category, f"x.{column}")})
 
 
 def values(kind: Kind, category: str, column: str, *, table: Table, description: str) -> Any:
     """A list of personal values, one column of another table."""
-    return strawberry.field(description=description, metadata={METADATA_KEY: LeafList(Leaf(kind, category, f"x.{column}"), table)})
+    return strawberry.field(
+        description=description, metadata={METADATA_KEY: LeafList(Leaf(kind, category, f"x.{column}"), table)}
+    )
 
 
 def rows(table: Table, *, description: str) -> Any:
@@ -135,7 +139,7 @@ class Catalogue:
                     found[member.path] = CatalogueField(path=member.path, kind=leaf.kind, category=leaf.category)
         return found
 
-    def _read(self, python_type: type) -> None:
+    def _read(self, python_type: object) -> None:
         definition = get_object_definition(python_type, strict=True)
         name = _definition_name(python_type)
         if name in self.types:
@@ -176,9 +180,8 @@ def _categories(shared: SharedMember) -> Sequence[str]:
     return [*own, *(others.category for others in shared.table.others)]
 
 
-def _definition_name(python_type: type) -> str:
-    definition = get_object_definition(python_type, strict=True)
-    return definition.name or python_type.__name__
+def _definition_name(python_type: object) -> str:
+    return get_object_definition(python_type, strict=True).name
 
 
 def load(module: str) -> Catalogue:
@@ -192,4 +195,15 @@ def load(module: str) -> Catalogue:
     return found
 
 
-__all__ = ["Catalogue", "InvalidCatalogue", "Leaf", "LeafList", "Member", "OtherPersons", "RowList", "SharedType", "Table", "load"]
+__all__ = [
+    "Catalogue",
+    "InvalidCatalogue",
+    "Leaf",
+    "LeafList",
+    "Member",
+    "OtherPersons",
+    "RowList",
+    "SharedType",
+    "Table",
+    "load",
+]

@@ -28,7 +28,9 @@ PARTNER_LOGINS = Table("platform.partner_login x", order="x.logged_in_at desc, x
 @strawberry.type(description="A postal address the data subject gave (policy 1.2).")
 class Address:
     recipient: str | None = value(Kind.NAME, "contact.address", "recipient", description="Who receives deliveries there.")
-    mobile_number: str | None = value(Kind.PHONE, "contact.address", "mobile_number", description="The recipient's mobile number.")
+    mobile_number: str | None = value(
+        Kind.PHONE, "contact.address", "mobile_number", description="The recipient's mobile number."
+    )
     street: str | None = value(Kind.ADDRESS, "contact.address", "street", description="The full postal line.")
     city: str | None = value(Kind.CITY, "contact.address", "city", description="The city.")
     postcode: str | None = value(Kind.POSTCODE, "contact.address", "postcode", description="Six digits.")
@@ -36,7 +38,9 @@ class Address:
 
 @strawberry.type(description="Something the data subject posted (policy 1.2), unless deleted or un-shared since (policy 4).")
 class Post:
-    id: strawberry.ID | None = value(Kind.IDENTIFIER, "content.posts", "post_id", description="Names the post for this partner and purpose.")
+    id: strawberry.ID | None = value(
+        Kind.IDENTIFIER, "content.posts", "post_id", description="Names the post for this partner and purpose."
+    )
     text: str | None = value(Kind.TEXT, "content.posts", "text", description="The text as posted.")
     posted_at: str | None = value(Kind.INSTANT, "content.posts", "posted_at", description="When, in UTC.")
 
@@ -65,11 +69,15 @@ class PartnerLogin:
 class Subject:
     real_name: str | None = value(Kind.NAME, "identity.real_name", "real_name", description="The name given at registration.")
     mobile_number: str | None = value(Kind.PHONE, "identity.mobile_number", "mobile_number", description="The mobile number.")
-    national_id: str | None = value(Kind.NATIONAL_ID, "identity.national_id", "national_id", description="The identity card number.")
+    national_id: str | None = value(
+        Kind.NATIONAL_ID, "identity.national_id", "national_id", description="The identity card number."
+    )
     email: str | None = value(Kind.EMAIL, "identity.email", "email", description="The e-mail address.")
     birth_date: str | None = value(Kind.BIRTH_DATE, "profile.birth_date", "birth_date", description="The date of birth.")
     city: str | None = value(Kind.CITY, "profile.city", "city", description="Where the data subject lives.")
-    registered_at: str | None = value(Kind.INSTANT, "profile.registered_at", "registered_at", description="When the account began, in UTC.")
+    registered_at: str | None = value(
+        Kind.INSTANT, "profile.registered_at", "registered_at", description="When the account began, in UTC."
+    )
     language: str | None = value(Kind.LABEL, "profile.language", "language", description="The language of the account.")
     addresses: list[Address | None] | None = rows(ADDRESSES, description="Postal addresses.")
     posts: list[Post | None] | None = rows(POSTS, description="Posts, newest first.")
@@ -87,7 +95,11 @@ class Subject:
     partner_logins: list[PartnerLogin | None] | None = rows(PARTNER_LOGINS, description="Logins at partners, newest first.")
     location: str | None = value(Kind.LOCATION, "location.precise", "location", description="Latitude and longitude in degrees.")
     mentions: list[str | None] | None = values(
-        Kind.TEXT, "content.mentions", "text", table=MENTIONS, description="What others posted about the data subject, newest first (policy 1.4)."
+        Kind.TEXT,
+        "content.mentions",
+        "text",
+        table=MENTIONS,
+        description="What others posted about the data subject, newest first (policy 1.4).",
     )
 
 

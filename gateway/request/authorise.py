@@ -27,7 +27,7 @@ class Slot:
 class Planned:
     """All that can be settled before a request's values are known.
 
-    has_data: whether the operation asks for data subjects at all. sizes: the page size argument of each data root (None: one subject).
+    plan: None where the operation asks for no data subject. sizes: each data root's page size argument, None for one subject.
     redacted: the constant part of extensions.disclosure, JSON.
     """
 
@@ -87,7 +87,9 @@ class Authoriser:
     def _plan(self, operation: Operation, view: GrantView, caller: Caller, data: list[Selected]) -> Plan:
         purposes = {scope.purpose for scope in view.scopes if scope.scope in caller.scopes}
         purpose = operation.purpose or (next(iter(purposes)) if len(purposes) == 1 else None)
-        held = [path for path, offers in view.offers.items() if any(o.scope in caller.scopes and o.purpose is purpose for o in offers)]
+        held = [
+            path for path, offers in view.offers.items() if any(o.scope in caller.scopes and o.purpose is purpose for o in offers)
+        ]
         offered = held or list(view.offers)
         paths: dict[str, None] = {}
         for root in data:

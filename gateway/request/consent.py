@@ -3,7 +3,7 @@
 All of it is read in the statement's own snapshot, at its own statement_timestamp(): what has committed before it is seen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
 from gateway.catalogue.definition import OtherPersons
@@ -12,7 +12,10 @@ from gateway.request.run import RunArguments
 IS_OPEN = "(select verdict = 'OK' from caller)"
 
 # `covered` is exact until settled_until; later the ends are compared one by one
-SETTLED = "case when s.settled_until > statement_timestamp() then s.covered else gateway.covered_at(s.cover_until, statement_timestamp()) end"
+SETTLED = (
+    "case when s.settled_until > statement_timestamp() then s.covered"
+    " else gateway.covered_at(s.cover_until, statement_timestamp()) end"
+)
 
 IS_READABLE = (
     "s.basis_version = (select basis_version from caller) and s.is_synthetic = (select contract_run from caller)"
@@ -49,7 +52,7 @@ def covers(mask: int, *, of: str = "c.covered") -> str:
     return f"({of} & {mask}) <> 0"
 
 
-def others_agree(others: Sequence[OtherPersons], ordinals: dict[str, int], arguments: RunArguments, purpose: str) -> str:
+def others_agree(others: Sequence[OtherPersons], ordinals: Mapping[str, int], arguments: RunArguments, purpose: str) -> str:
     """Whether everybody else whom a row is about covers it under the same partner and purpose (policy 1.4)."""
     partner = arguments.add("partner_id", "uuid", attrgetter("partner_id"))
     return " and ".join(

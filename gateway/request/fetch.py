@@ -11,14 +11,18 @@ from operator import attrgetter
 
 from gateway.catalogue.definition import Catalogue, Leaf, LeafList, Member, RowList, Table
 from gateway.request.consent import IS_OPEN, IS_READABLE, SETTLED, covers, others_agree
-from gateway.request.redact import expression, is_plain
+from gateway.request.redact import expression
 from gateway.request.run import RunArguments, read_count, read_cursor, read_pseudonym
 from gateway.request.selection import Selected
 from gateway.store.clause import literal
-from scopes import PlannedField, Rung
+from scopes import Kind, PlannedField, Rung
 
 NULL = "'null'"
 PSEUDONYM = """('"' || {}.pseudonym || '"')"""
+# Kinds whose every shape is free of quotation marks, backslashes and control characters
+PLAIN = frozenset(
+    {Kind.PHONE, Kind.NATIONAL_ID, Kind.POSTCODE, Kind.BIRTH_DATE, Kind.INSTANT, Kind.IP, Kind.LOCATION, Kind.IDENTIFIER}
+)
 SHA256_BLOCK = 64  # bytes
 DATA_ROOTS = frozenset({"me", "subject", "subjects"})
 
@@ -147,7 +151,8 @@ class Fetcher:
     def _has_previous(self, selected: Selected) -> str:
         partner = self.arguments.add("partner_id", "uuid", attrgetter("partner_id"))
         bound = " and s.subject_id = (select subject_id from caller)" if self.is_bound else ""
-        return f"""(select exists (select from gateway.consent_state s where s.partner_id = {partner} and s.purpose = {self.purpose}
+        return f"""(select exists (
+       select from gateway.consent_state s where s.partner_id = {partner} and s.purpose = {self.purpose}
        and {IS_READABLE} and {IS_OPEN} and s.pseudonym <= {self._after(selected)}{bound}))::text"""
 
 
@@ -189,7 +194,7 @@ class _NodeWriter:
         pads = self.fetcher.key_pads() if planned.redaction.rung is Rung.PSEUDONYMISE else ("", "")
         value = expression(leaf.kind, planned.redaction, leaf.column, key_pads=pads, at="statement_timestamp()")
         covered = covers(1 << self.fetcher.ordinals[planned.category])
-        return f"coalesce(case when {covered} then {_string(value, is_plain(leaf.kind, planned.redaction))} end, {NULL})"
+        return f"coalesce(case when {covered} then {_string(value, leaf.kind, planned.redaction.rung)} end, {NULL})"
 
     def _list(self, field: Selected, table: Table, item: str, paths: Iterable[str]) -> str:
         """A list is there when any of what is selected in it is covered; each leaf in it asks for itself once more."""
@@ -212,7 +217,8 @@ class _NodeWriter:
         self.laterals.append(f"""
     cross join lateral (
       select string_agg(i.item, ',') as items{others}
-        from (select {item} as item{persons} from {table.source} where {" and ".join(rules)} order by {table.order} limit {count}) i) {name}""")
+        from (select {item} as item{persons} from {table.source}
+               where {" and ".join(rules)} order by {table.order} limit {count}) i) {name}""")
         return f"case when {covers(mask)} then '[' || coalesce({name}.items, '') || ']' else {NULL} end"
 
 
@@ -243,15 +249,16 @@ def leaf_paths(catalogue: Catalogue, offered: Iterable[str], selected: Iterable[
 
 
 def nodes_of(root: Selected) -> tuple[Selected, ...]:
-    """The fields under a data root that select on data subjects, in answer order: the root itself, or each `node` of each `edges`."""
+    """The fields under a data root that select on data subjects, in answer order: itself, or each `node` of each `edges`."""
     if root.name != "subjects":
         return (root,)
     return tuple(node for edges in root.children if edges.name == "edges" for node in edges.children if node.name == "node")
 
 
-def _string(value: str, plain: bool) -> str:
+def _string(value: str, kind: Kind, rung: Rung) -> str:
     """SQL of a JSON string; escaping costs as much as the redaction itself, so it is left out where nothing can need it."""
-    return f"""'"' || ({value}) || '"'""" if plain else f"to_json({value})::text"
+    is_plain = kind in PLAIN or rung is Rung.PSEUDONYMISE
+    return f"""'"' || ({value}) || '"'""" if is_plain else f"to_json({value})::text"
 
 
 def _typename(field: Selected) -> str:

@@ -1,4 +1,4 @@
-"""The root fields that tell of the schema and of the token itself: introspection and `access`. No data subject's data is in them."""
+"""The root fields that tell of the schema and of the token itself: introspection and `access`. They hold no personal data."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -39,7 +39,9 @@ def answer(
     return {key: json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() for key, value in result.data.items()}
 
 
-def _access(operation: Operation, planned: Planned, catalogue: Catalogue, view: GrantView, caller: Caller) -> Mapping[str, object]:
+def _access(
+    operation: Operation, planned: Planned, catalogue: Catalogue, view: GrantView, caller: Caller
+) -> Mapping[str, object]:
     held = {scope.scope: scope for scope in view.scopes if scope.scope in caller.scopes}
     purposes = {scope.purpose for scope in held.values()}
     purpose = planned.purpose or operation.purpose or (next(iter(purposes)) if len(purposes) == 1 else None)
@@ -52,7 +54,9 @@ def _access(operation: Operation, planned: Planned, catalogue: Catalogue, view: 
     }
 
 
-def _field(path: str, purpose: Purpose | None, catalogue: Catalogue, view: GrantView, held: Collection[str]) -> Mapping[str, object]:
+def _field(
+    path: str, purpose: Purpose | None, catalogue: Catalogue, view: GrantView, held: Collection[str]
+) -> Mapping[str, object]:
     field, offers = catalogue.fields[path], view.offers[path]
     given = [offer for offer in offers if offer.scope in held and offer.purpose is purpose]
     redaction = strictest(field.kind, [offer.redaction for offer in given]) if given else None

@@ -75,7 +75,11 @@ def coerce(operation: Operation, variables: Mapping[str, object]) -> Mapping[str
         else:
             return variables
     coerced = get_variable_values(
-        operation.partner_schema.schema, operation.node.variable_definitions or (), dict(variables), max_errors=5, hide_suggestions=True
+        operation.partner_schema.schema,
+        operation.node.variable_definitions or (),
+        dict(variables),
+        max_errors=5,
+        hide_suggestions=True,
     )
     if not isinstance(coerced, VariableValues):
         raise GatewayError(Code.VARIABLES)

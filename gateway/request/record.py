@@ -1,6 +1,6 @@
 """The disclosure record, written by the same statement that reads: an answer without a record cannot exist (policy 6).
 
-One header for each disclosure and one row for each data subject whose data went out, among them the other persons in shared content.
+One header for each disclosure and one row for each data subject whose data went out, also for others in shared content.
 """
 
 import hashlib
@@ -33,10 +33,18 @@ class Projection:
     fields: str
 
 
-def projection(document: str, plan: Plan, roots: Sequence[str], asked: Sequence[Reading], ordinals: Mapping[str, int]) -> Projection:
+def projection(
+    document: str, plan: Plan, roots: Sequence[str], asked: Sequence[Reading], ordinals: Mapping[str, int]
+) -> Projection:
     """The projection of one planned operation. roots: the data root fields' names in answer order."""
     fields = [
-        {"path": path, "category": field.category, "ordinal": ordinals[field.category], "redaction": field.redaction.label(), "root": n}
+        {
+            "path": path,
+            "category": field.category,
+            "ordinal": ordinals[field.category],
+            "redaction": field.redaction.label(),
+            "root": n,
+        }
         for n, reading in enumerate(asked)
         for path in reading.asked
         for field in [plan.fields[path]]
@@ -45,7 +53,9 @@ def projection(document: str, plan: Plan, roots: Sequence[str], asked: Sequence[
     document_sha256 = hashlib.sha256(document.encode()).digest()
     listed = json.dumps(fields, sort_keys=True)
     content = json.dumps([document_sha256.hex(), plan.purpose.value, versions, list(roots), listed])
-    return Projection(hashlib.sha256(content.encode()).digest(), document_sha256, plan.purpose.value, versions, tuple(roots), listed)
+    return Projection(
+        hashlib.sha256(content.encode()).digest(), document_sha256, plan.purpose.value, versions, tuple(roots), listed
+    )
 
 
 async def add_projection(connection: AnyConnection, added: Projection) -> None:
@@ -77,7 +87,9 @@ async def add_refusal(
     )
 
 
-def recording(arguments: RunArguments, readings: Sequence[Reading], ordinals: Mapping[str, int], plan: Plan, projected: Projection) -> list[str]:
+def recording(
+    arguments: RunArguments, readings: Sequence[Reading], ordinals: Mapping[str, int], plan: Plan, projected: Projection
+) -> list[str]:
     """The CTEs `seen`, `header` and the subjects' rows.
 
     `seen` has one row for each distinct visible subject: subject_id, covered, reasons, roots (bit n: under data root n).
@@ -91,8 +103,10 @@ def recording(arguments: RunArguments, readings: Sequence[Reading], ordinals: Ma
     purpose = arguments.constant(plan.purpose.value, "text")
     ctes = [_seen(len(readings))]
     ctes.append(f"""header as (
-  insert into gateway.disclosure (disclosure_id, disclosed_at, partner_id, client_id, token_id, purpose, projection_id, subject_count, contract_run)
-  select {disclosure}, statement_timestamp(), partner_id, client_id, token_id, {purpose}, {identity}, (select count(*) from seen), contract_run
+  insert into gateway.disclosure (disclosure_id, disclosed_at, partner_id, client_id, token_id, purpose, projection_id,
+                                  subject_count, contract_run)
+  select {disclosure}, statement_timestamp(), partner_id, client_id, token_id, {purpose}, {identity},
+         (select count(*) from seen), contract_run
     from caller where verdict = 'OK')""")
     told = f"case when (s.covered & {asked}) <> {asked} then s.reasons end"
     ctes.append(f"""recorded as (
@@ -108,13 +122,16 @@ def _seen(count: int) -> str:
         return "seen as (select subject_id, covered, reasons, 1::smallint as roots from node_0)"
     rows = " union all ".join(f"select subject_id, covered, reasons, {1 << n} as root from node_{n}" for n in range(count))
     return f"""seen as materialized (
-  select subject_id, covered, reasons, bit_or(root)::smallint as roots from ({rows}) u group by subject_id, covered, reasons)"""
+  select subject_id, covered, reasons, bit_or(root)::smallint as roots
+    from ({rows}) u group by subject_id, covered, reasons)"""
 
 
 def _others(arguments: RunArguments, readings: Sequence[Reading], disclosure: str, purpose: str) -> str:
     """Other persons in content that went out; their cover as the same snapshot has it."""
     partner = arguments.add("partner_id", "uuid", attrgetter("partner_id"))
-    listed = " union all ".join(f"select others from node_{n} where others <> ''" for n, reading in enumerate(readings) if reading.has_others)
+    listed = " union all ".join(
+        f"select others from node_{n} where others <> ''" for n, reading in enumerate(readings) if reading.has_others
+    )
     return f"""recorded_others as (
   insert into gateway.disclosure_subject (disclosed_at, disclosure_id, subject_id, roots, covered)
   select statement_timestamp(), {disclosure}, s.subject_id, 0, {SETTLED}

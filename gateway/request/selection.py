@@ -82,7 +82,9 @@ def switch_names(operation: OperationDefinitionNode, fragments: Mapping[str, Fra
             for directive in node.directives or ():
                 if directive.name.value in {"skip", "include"}:
                     found.update(
-                        argument.value.name.value for argument in directive.arguments or () if isinstance(argument.value, VariableNode)
+                        argument.value.name.value
+                        for argument in directive.arguments or ()
+                        if isinstance(argument.value, VariableNode)
                     )
             if isinstance(node, FieldNode | InlineFragmentNode) and node.selection_set:
                 waiting.append(node.selection_set)

@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -24,14 +23,26 @@ from gateway.request.limits import Limits
 from gateway.request.lru import Lru
 from gateway.request.parse import Operation, coerce, parse, requested_cost
 from gateway.request.receive import Received
-from gateway.request.record import add_projection, add_refusal
+from gateway.request.record import Projection, add_projection, add_refusal
 from gateway.request.run import Run, reader
 from gateway.schema.view import Schemas
-from gateway.store.pool import GatePool, Pool
+from gateway.store.pool import DoubtfulCommit, GatePool, Pool
 from gateway.store.view import GrantView, load_view
 from scopes import Refusal, Refused
 
-UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError)
+UNREACHABLE = (
+    OSError,
+    TimeoutError,
+    DoubtfulCommit,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
+# A tree takes some 120 times its document's length, a prepared plan several times its statement's: large ones count for many
+DOCUMENT_UNIT = 512
+STATEMENT_UNIT = 16_384
 
 VERDICTS = {
     "TOKEN_REVOKED": Code.TOKEN_REVOKED,
@@ -62,22 +73,28 @@ class Gate:
     """Runs partner operations. One for each worker; everything it keeps is bounded and holds no data subject's data."""
 
     def __init__(
-        self, *, catalogue: Catalogue, field_secret: bytes, limits: Limits, limiter: RateLimiter, gate: GatePool, pool: Pool, kept: int
+        self,
+        *,
+        catalogue: Catalogue,
+        field_secret: bytes,
+        limits: Limits,
+        limiter: RateLimiter,
+        gate: GatePool,
+        pool: Pool,
+        kept: int,
     ) -> None:
         self._catalogue, self._limits, self._limiter, self._gate, self._pool = catalogue, limits, limiter, gate, pool
         self._schemas = Schemas(catalogue)
         self._authoriser = Authoriser(catalogue, field_secret)
         self._views: Lru[str, GrantView] = Lru(kept)
         self._operations: Lru[object, Operation | GatewayError] = Lru(kept)
-        self._planned: Lru[object, Planned | Refused] = Lru(kept)
-        self._projections: Lru[bytes, bool] = Lru(4 * kept)
+        self._planned: Lru[object, Planned | GatewayError] = Lru(kept)
+        self._projections: Lru[bytes, Projection] = Lru(4 * kept)
 
     async def answer(self, caller: Caller, received: Received) -> Answer:
         """Raises GatewayError; what it refuses of an authenticated caller is recorded."""
         try:
             return await self._answer(caller, received)
-        except Refused as refused:
-            error = _refusal(refused)
         except GatewayError as raised:
             error = raised
         except UNREACHABLE as unreachable:
@@ -103,7 +120,7 @@ class Gate:
             variables = coerce(operation, received.variables)
             cost = requested_cost(operation, received.operation_name, variables, self._limits)
             planned = self._plan(operation, received, view, caller, variables)
-        except (GatewayError, Refused):
+        except GatewayError:
             await self._limiter.spend(partner_id, 1)
             raise
         throttle = await self._limiter.spend(partner_id, cost)
@@ -111,7 +128,7 @@ class Gate:
         if added is not None and self._projections.get(added.projection_id) is None:
             async with self._pool.acquire() as connection:
                 await add_projection(connection, added)
-            self._projections.put(added.projection_id, True)
+            self._projections.put(added.projection_id, added)
         run = Run(
             token_id=caller.token_id,
             client_id=caller.client_id,
@@ -149,25 +166,35 @@ class Gate:
                 found = parse(received, schema, self._limits)
             except GatewayError as error:
                 found = error
-            self._operations.put(key, found)
+            self._operations.put(key, found, weight=1 + len(received.document) // DOCUMENT_UNIT)
         if isinstance(found, GatewayError):
-            raise found
+            raise found.again()
         return found
 
     def _plan(
         self, operation: Operation, received: Received, view: GrantView, caller: Caller, variables: Mapping[str, object]
     ) -> Planned:
         switches = {name: bool(variables[name]) for name in operation.switches} if operation.switches else {}
-        key = (operation, view.version, view.valid_until, view.partner.partner_id, caller.scopes, caller.is_bound, *switches.values())
+        key = (
+            operation,
+            view.version,
+            view.valid_until,
+            view.partner.partner_id,
+            caller.scopes,
+            caller.is_bound,
+            *switches.values(),
+        )
         found = self._planned.get(key)
         if found is None:
             try:
                 found = self._authoriser.planned(operation, received.document, view, caller, switches)
             except Refused as refused:
-                found = refused
-            self._planned.put(key, found)
-        if isinstance(found, Refused):
-            raise found
+                found = GatewayError.of(refused)
+            self._planned.put(
+                key, found, weight=1 + (len(found.statement.text) // STATEMENT_UNIT if isinstance(found, Planned) else 0)
+            )
+        if isinstance(found, GatewayError):
+            raise found.again()
         return found
 
     async def _load(self, caller: Caller) -> GrantView:
@@ -190,12 +217,6 @@ class Gate:
                 code=error.code.value,
                 document=received.document,
             )
-
-
-def _refusal(refused: Refused) -> GatewayError:
-    """A refusal of the plan, with the scope that would do and the schema path it is about."""
-    told = {"scope": refused.scope, "path": refused.path}
-    return GatewayError(Code(refused.reason.value), extensions={name: value for name, value in told.items() if value is not None})
 
 
 def _assemble(

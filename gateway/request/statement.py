@@ -69,13 +69,18 @@ def compile_statement(
     )
     readings = [fetcher.root(number, root) for number, root in enumerate(roots)]
     projected = projection(document, plan, [root.name for root in roots], readings, ordinals)
-    ctes = [gate, *(cte for reading in readings for cte in reading.ctes), *recording(arguments, readings, ordinals, plan, projected)]
+    ctes = [
+        gate,
+        *(cte for reading in readings for cte in reading.ctes),
+        *recording(arguments, readings, ordinals, plan, projected),
+    ]
     withheld, counts = _withheld(plan, readings, ordinals)
     answers = "".join(f",\n  {reading.answer} as root_{n}" for n, reading in enumerate(readings))
     text = (
         "with "
         + ",\n".join(ctes)
-        + f"\nselect (select verdict from caller) as verdict, (select count(*) from seen)::integer as subjects, {counts} as withheld{answers}"
+        + "\nselect (select verdict from caller) as verdict, (select count(*) from seen)::integer as subjects,"
+        + f" {counts} as withheld{answers}"
     )
     return Statement(text, tuple(arguments.sources), withheld, projected)
 
@@ -88,7 +93,8 @@ def _withheld(plan: Plan, readings: Sequence[Reading], ordinals: Mapping[str, in
             asking[path] = asking.get(path, 0) | 1 << number
     places: dict[tuple[int, int], int] = {}
     withheld = [
-        Withheld(path, places.setdefault((ordinals[plan.fields[path].category], roots), len(places))) for path, roots in asking.items()
+        Withheld(path, places.setdefault((ordinals[plan.fields[path].category], roots), len(places)))
+        for path, roots in asking.items()
     ]
     if not places:
         return (), "'{}'::bigint[]"

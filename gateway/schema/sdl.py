@@ -73,7 +73,7 @@ DATA_ROOTS = '''  """The data subject this token was issued for; null for a toke
   """The data subjects that can be seen under this purpose, in order of their pseudonyms."""
   subjects(first: Int!, after: String): SubjectConnection!'''
 
-CONNECTION = '''
+CONNECTION = """
 type SubjectConnection {
   edges: [SubjectEdge!]!
   pageInfo: PageInfo!
@@ -90,7 +90,7 @@ type PageInfo {
   startCursor: String
   endCursor: String
 }
-'''
+"""
 
 SUBJECT_ID = '''  """A pseudonym: this partner and this purpose know the data subject by it, and nobody else does."""
   id: ID!'''

@@ -1,7 +1,7 @@
 """What data subjects say: appended to the ledgers and folded into consent_state in one transaction.
 
-Every writer locks the subject first, then appends, then folds; so of two that write at once the second sees what the first has said,
-and the gate sees each as soon as it has committed.
+Every writer locks the subject first, then appends, then folds; so of two that write at once the second sees what the first has
+said, and the gate sees each as soon as it has committed.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -54,8 +54,10 @@ class PseudonymKeys:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One subject's state that does not follow from the ledgers. difference: missing, unfounded, stale, synthetic, pseudonym, cover,
-    summary."""
+    """One subject's state that does not follow from the ledgers.
+
+    difference: missing, unfounded, stale, synthetic, pseudonym, cover, summary.
+    """
 
     partner_id: UUID
     purpose: str
@@ -85,7 +87,17 @@ async def give(
     async with conn.transaction():
         await _append(
             conn,
-            (consent_id, subject_id, partner_id, purpose.value, ConsentKind.GIVEN.value, wanted, cross_border, policy_version, ends_at),
+            (
+                consent_id,
+                subject_id,
+                partner_id,
+                purpose.value,
+                ConsentKind.GIVEN.value,
+                wanted,
+                cross_border,
+                policy_version,
+                ends_at,
+            ),
         )
         await _fold(conn, keys, partner_id, purpose.value, [subject_id])
     return consent_id
@@ -94,7 +106,7 @@ async def give(
 async def narrow(
     conn: AnyConnection, keys: PseudonymKeys, *, subject_id: UUID, partner_id: UUID, purpose: Purpose, categories: Collection[str]
 ) -> UUID:
-    """The subject keeps only these of the categories it agreed to. Raises ConsentError: NOTHING_TO_NARROW, CATEGORY_NOT_AGREED."""
+    """The subject keeps only these of what it agreed to. Raises ConsentError: NOTHING_TO_NARROW, CATEGORY_NOT_AGREED."""
     kept = _categories(categories)
     async with conn.transaction():
         await conn.execute(LOCK, subject_id)
@@ -139,12 +151,12 @@ async def set_sharing(
     """Switch sharing off, or on again, for a partner or all, a category (any node of the tree) or all (policy 4)."""
     if category is not None and category not in NODES:
         raise ConsentError("CATEGORY_UNKNOWN", "no such category")
-    await _set(conn, keys, (subject_id, Switch.SHARING.value, partner_id, category, allowed))
+    await _set(conn, keys, subject_id, (Switch.SHARING.value, partner_id, category, allowed))
 
 
 async def set_advertising(conn: AnyConnection, keys: PseudonymKeys, *, subject_id: UUID, allowed: bool) -> None:
     """The one switch for all advertising uses (policy 10)."""
-    await _set(conn, keys, (subject_id, Switch.ADVERTISING.value, None, None, allowed))
+    await _set(conn, keys, subject_id, (Switch.ADVERTISING.value, None, None, allowed))
 
 
 async def accept_policy(conn: AnyConnection, keys: PseudonymKeys, *, subject_id: UUID, policy_version: str) -> None:
@@ -168,9 +180,7 @@ async def fold_all(conn: AnyConnection, keys: PseudonymKeys, *, partner_id: UUID
     return changed
 
 
-async def load(
-    conn: AnyConnection, keys: PseudonymKeys, rows: Mapping[str, tuple[Sequence[str], Sequence[tuple[object, ...]]]]
-) -> None:
+async def load(conn: AnyConnection, rows: Mapping[str, tuple[Sequence[str], Sequence[tuple[object, ...]]]]) -> None:
     """Append many ledger rows by COPY: table name -> columns and records. Fold afterwards with `fold_everybody`."""
     for table, (columns, records) in rows.items():
         await conn.copy_records_to_table(table, schema_name="gateway", columns=list(columns), records=records)
@@ -210,13 +220,11 @@ async def _append(conn: AnyConnection, event: tuple[object, ...]) -> None:
         raise ConsentError("REFERENCE_UNKNOWN", "no such partner, purpose or policy version") from None
 
 
-async def _set(conn: AnyConnection, keys: PseudonymKeys, event: tuple[object, ...]) -> None:
-    subject_id = event[0]
-    assert isinstance(subject_id, UUID)
+async def _set(conn: AnyConnection, keys: PseudonymKeys, subject_id: UUID, setting: tuple[object, ...]) -> None:
     async with conn.transaction():
         await conn.execute(LOCK, subject_id)
         try:
-            await conn.execute(APPEND_SETTING, *event)
+            await conn.execute(APPEND_SETTING, subject_id, *setting)
         except asyncpg.ForeignKeyViolationError:
             raise ConsentError("REFERENCE_UNKNOWN", "no such partner") from None
         await _fold_subject(conn, keys, subject_id)

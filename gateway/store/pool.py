@@ -24,7 +24,7 @@ SESSION = {
     "enable_seqscan": "off",
 }
 STATEMENT_TIMEOUT_S = 30
-PREPARED_KEPT = 256
+PREPARED_KEPT = 100  # of each connection; the server keeps a plan for each, some hundred KiB
 
 
 class DoubtfulCommit(asyncpg.PostgresError):

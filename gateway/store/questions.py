@@ -14,5 +14,5 @@ def _blocks(file: str) -> dict[str, str]:
 
 
 def question(file: str, name: str) -> str:
-    """The SQL of block `name` of sql/<file>.sql, comments and all. Raises KeyError where there is none: a defect, found at import."""
+    """The SQL of block `name` of sql/<file>.sql, comments and all. Raises KeyError where there is none: found at import."""
     return _blocks(file)[name]
