@@ -25,7 +25,7 @@ from gateway.request.parse import Operation, coerce, parse, requested_cost
 from gateway.request.receive import Received
 from gateway.request.record import Projection, add_projection, add_refusal
 from gateway.request.run import Run, reader
-from gateway.schema.view import Schemas
+from gateway.schema.view import PartnerSchema, Schemas
 from gateway.store.pool import DoubtfulCommit, GatePool, Pool
 from gateway.store.view import GrantView, load_view
 from scopes import Refusal, Refused
@@ -69,6 +69,14 @@ class Answer:
         return f"<answer of {len(self.sealed)} bytes>"
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A partner's view with the schema built from it."""
+
+    view: GrantView
+    schema: PartnerSchema
+
+
 class Gate:
     """Runs partner operations. One for each worker; everything it keeps is bounded and holds no data subject's data."""
 
@@ -86,7 +94,7 @@ class Gate:
         self._catalogue, self._limits, self._limiter, self._gate, self._pool = catalogue, limits, limiter, gate, pool
         self._schemas = Schemas(catalogue)
         self._authoriser = Authoriser(catalogue, field_secret)
-        self._views: Lru[str, GrantView] = Lru(kept)
+        self._sights: Lru[str, Sight] = Lru(kept)
         self._operations: Lru[object, Operation | GatewayError] = Lru(kept)
         self._planned: Lru[object, Planned | GatewayError] = Lru(kept)
         self._projections: Lru[bytes, Projection] = Lru(4 * kept)
@@ -104,19 +112,20 @@ class Gate:
         raise error
 
     async def _answer(self, caller: Caller, received: Received) -> Answer:
-        view = self._views.get(caller.client_id) or await self._load(caller)
+        sight = self._sights.get(caller.client_id) or await self._look(caller)
         for _attempt in range(2):
-            done = await self._attempt(caller, received, view)
+            done = await self._attempt(caller, received, sight)
             if done is not None:
                 return done
-            view = await self._load(caller)
+            sight = await self._look(caller)
         raise GatewayError(Code.UNAVAILABLE)  # what the partner may see changed twice while it asked once
 
-    async def _attempt(self, caller: Caller, received: Received, view: GrantView) -> Answer | None:
+    async def _attempt(self, caller: Caller, received: Received, sight: Sight) -> Answer | None:
         """None: the plan was made under a view that no longer holds, and nothing was given."""
+        view = sight.view
         partner_id = view.partner.partner_id
         try:
-            operation = self._operation(view, received)
+            operation = self._operation(sight.schema, received)
             variables = coerce(operation, received.variables)
             cost = requested_cost(operation, received.operation_name, variables, self._limits)
             planned = self._plan(operation, received, view, caller, variables)
@@ -151,14 +160,13 @@ class Gate:
     def sizes(self) -> Mapping[str, Callable[[], int]]:
         """How full each cache is, by name, for the metrics."""
         return {
-            "views": self._views.__len__,
+            "views": self._sights.__len__,
             "operations": self._operations.__len__,
             "plans": self._planned.__len__,
             "projections": self._projections.__len__,
         }
 
-    def _operation(self, view: GrantView, received: Received) -> Operation:
-        schema = self._schemas.of(view)
+    def _operation(self, schema: PartnerSchema, received: Received) -> Operation:
         key = (schema, received.method, received.operation_name, received.document)
         found = self._operations.get(key)
         if found is None:
@@ -197,21 +205,22 @@ class Gate:
             raise found.again()
         return found
 
-    async def _load(self, caller: Caller) -> GrantView:
+    async def _look(self, caller: Caller) -> Sight:
         async with self._pool.acquire() as connection:
             view = await load_view(connection, caller.client_id)
         if view is None:
             raise GatewayError(Code.TOKEN_INVALID)
-        self._views.put(caller.client_id, view)
-        return view
+        sight = Sight(view, self._schemas.of(view))
+        self._sights.put(caller.client_id, sight)
+        return sight
 
     async def _record_refusal(self, caller: Caller, received: Received, error: GatewayError) -> None:
-        view = self._views.get(caller.client_id)
+        sight = self._sights.get(caller.client_id)
         async with self._pool.acquire() as connection:
             await add_refusal(
                 connection,
                 refusal_id=uuid7(),
-                partner_id=view.partner.partner_id if view else None,
+                partner_id=sight.view.partner.partner_id if sight else None,
                 client_id=caller.client_id,
                 token_id=caller.token_id,
                 code=error.code.value,
