@@ -4,6 +4,7 @@ from scopes.basis import BASIS, Basis, Role
 from scopes.category import CATEGORIES, Category, Sensitivity, parents
 from scopes.decide import FOREVER, Cover, FieldDecision, cover, decide, is_visible
 from scopes.evidence import Acceptance, ConsentEvent, ConsentKind, Evidence, PolicyVersion, SettingEvent, Switch
+from scopes.generalise import AGE_BANDS, CITY_ENDINGS, MUNICIPALITIES, NOT_IN_A_CITY, PROVINCES, SPECIAL_REGIONS
 from scopes.grant import MAINLAND, Grant, Halted, Partner
 from scopes.plan import Plan, PlannedField, granted_scopes, plan
 from scopes.pseudonym import field_key, pseudonym
@@ -28,17 +29,28 @@ from scopes.redaction import (
     strictest,
 )
 from scopes.scope import CatalogueField, Fault, ReviewFinding, ScopeField, ScopeVersion, review
+from scopes.shape import DOMAIN_CHARACTERS, LONGEST, LONGEST_LOCAL_PART, PHONE_CHARACTERS
 from scopes.wire import RawValue, wire_form
 
 __all__ = [
+    "AGE_BANDS",
     "BASIS",
     "CATEGORIES",
+    "CITY_ENDINGS",
+    "DOMAIN_CHARACTERS",
     "FOREVER",
+    "LONGEST",
+    "LONGEST_LOCAL_PART",
     "MAINLAND",
     "MASKS",
+    "MUNICIPALITIES",
+    "NOT_IN_A_CITY",
+    "PHONE_CHARACTERS",
+    "PROVINCES",
     "PSEUDONYMISE",
     "PURPOSES",
     "REVEAL",
+    "SPECIAL_REGIONS",
     "STEPS",
     "WITHHOLD",
     "Acceptance",

@@ -5,7 +5,6 @@ from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
-from scopes.mask import LONGEST_ADDRESS, split_email
 from scopes.redaction import Kind
 from scopes.wire import fixed
 
@@ -20,7 +19,7 @@ PROVINCES: Final = (
 # (ending, where it may begin, counted from 0 after the province): the shortest and the longest names there are
 CITY_ENDINGS: Final = (("市", 2, 4), ("自治州", 4, 10), ("地区", 2, 5), ("盟", 2, 4))
 # What stands in lines that name a street, and in no city's name
-NOT_IN_A_CITY: Final = frozenset("0123456789路街巷弄号楼栋室村县区 ")
+NOT_IN_A_CITY: Final = frozenset("0123456789 路街巷弄号楼栋室村")
 
 # The first age of each band; 14 and 18 are the law's own (PIPL 31, Civil Code 17)
 AGE_BANDS: Final = (0, 14, 18, 25, 35, 45, 55, 65)
@@ -29,7 +28,7 @@ DISTRICT: Final = 5_000  # units of 0.00001 degree: 0.05 degree, about 5.5 km no
 
 
 def generalise(kind: Kind, step: str, text: str, at: datetime) -> str | None:
-    """The generalised value, None where it has not the kind's shape. text: in wire form. step: one that the kind knows."""
+    """The generalised value, None where the step finds none. text: in wire form. step: one that the kind knows."""
     match kind, step:
         case Kind.BIRTH_DATE, "age_band":
             return age_band(text, at)
@@ -42,8 +41,7 @@ def generalise(kind: Kind, step: str, text: str, at: datetime) -> str | None:
         case Kind.LOCATION, _:
             return district(text)
         case Kind.EMAIL, _:
-            parts = split_email(text)
-            return None if parts is None else parts[1]
+            return text.partition("@")[2]
         case Kind.ADDRESS, _:
             return city(text)
         case _:
@@ -98,13 +96,10 @@ def city(text: str) -> str | None:
     >>> city("广东省深圳市南山区科技园路1号"), city("北京市朝阳区建国路87号"), city("吉林省延边朝鲜族自治州延吉市光明街")
     ('广东省深圳市', '北京市', '吉林省延边朝鲜族自治州')
 
-    text: at most 256 characters, beginning with the full name of one of the 34 provincial units, then of one city, prefecture,
-    league or region. What follows is not looked at. Anything else is None, also a line that leaves the province out: a city's
-    name is known by its ending only, so what is passed must stand where a city's name stands, be as short as one, and hold no
-    character that a street's or house's name has.
+    text: begins with the full name of one of the 34 provincial units, then of one city, prefecture, league or region. What
+    follows is not looked at. Anything else is None, also a line that leaves the province out: a city's name is known by its
+    ending only, so what is passed must stand where one stands, be as short as one, and hold nothing that a street's name has.
     """
-    if len(text) > LONGEST_ADDRESS:
-        return None
     for region in (*MUNICIPALITIES, *SPECIAL_REGIONS):
         if text.startswith(region):
             return region

@@ -27,6 +27,6 @@ def redact(kind: Kind, redaction: Redaction, value: RawValue | None, *, at: date
         case Rung.GENERALISE:
             return generalise(kind, str(redaction.step), text, at)
         case Rung.PSEUDONYMISE:
-            return value_pseudonym(key, kind, text) if text else None
+            return value_pseudonym(key, kind, text)
         case Rung.WITHHOLD:
             return None

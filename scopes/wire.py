@@ -1,6 +1,6 @@
 """The one text form in which each kind of value leaves in clear; every redaction is computed from it, so none shows more.
 
-A typed value without such a form (an infinite date, a point that is not on Earth) has none at all and is withheld everywhere.
+A value without such a form (an infinite date, a point that is not on Earth, a phone number with letters) is withheld everywhere.
 """
 
 from datetime import UTC, date, datetime
@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 from uuid import UUID
 
 from scopes.redaction import Kind
+from scopes.shape import has_shape
 
 # As asyncpg hands them over: date, timestamptz, inet, point (longitude, latitude), uuid, text. Interfaces are addresses.
 RawValue: TypeAlias = str | date | datetime | IPv4Address | IPv6Address | UUID | tuple[float, float]
@@ -22,7 +23,7 @@ DEGREE: Final = 100_000  # units of a location: 0.00001 degree, a metre or so
 
 
 def wire_form(kind: Kind, value: RawValue) -> str | None:
-    """The value in clear; None where it has no such form or is not of the kind's type. Never raises: an error would quote it.
+    """The value in clear; None where it is not of the kind's type or shape. Never raises: an error would quote it.
 
     birth_date: YYYY-MM-DD. instant: UTC, YYYY-MM-DDTHH:MM:SS.ffffffZ. ip: as RFC 5952, without a prefix length.
     location: latitude,longitude in degrees with 5 decimals. identifier: a UUID in lower case. All others: the text as it stands.
@@ -39,7 +40,7 @@ def wire_form(kind: Kind, value: RawValue) -> str | None:
         case Kind.IDENTIFIER:
             return str(value) if isinstance(value, UUID) else None
         case _:
-            return value if isinstance(value, str) and _is_storable(value) else None
+            return value if isinstance(value, str) and _is_storable(value) and has_shape(kind, value) else None
 
 
 def _is_storable(text: str) -> bool:

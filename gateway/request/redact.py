@@ -1,17 +1,40 @@
-"""Each value's rung of the ladder as an expression that the database evaluates: scopes.redact in SQL, built-in functions only.
+"""Each value's rung of the ladder, as an expression that the database evaluates: what `scopes.redact` says, byte for byte.
 
-No expression can raise, whatever the column holds: an error would quote the value. Masks are plain string functions; a regular
-expression stands only where an address is cut to its city.
+Plain built-in functions only: regular expressions and PL/pgSQL cost several times as much a row. What could raise stands behind a
+CASE, because an error text would quote the value. Nothing depends on DateStyle, TimeZone or a collation.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
 from gateway.store.clause import literal
-from scopes import AGE_BANDS, CITY_ALONE, CITY_PATTERN, GRID, OLDEST_BAND, TEXT_MAX, Kind, Redaction, Rung
+from scopes import (
+    AGE_BANDS,
+    CITY_ENDINGS,
+    DOMAIN_CHARACTERS,
+    LONGEST,
+    LONGEST_LOCAL_PART,
+    MUNICIPALITIES,
+    NOT_IN_A_CITY,
+    PHONE_CHARACTERS,
+    PROVINCES,
+    SPECIAL_REGIONS,
+    Kind,
+    Redaction,
+    Rung,
+    is_valid,
+)
 
-# Kinds whose output has no character that JSON would have to escape, whatever the value
+NOTHING: Final = "null::text"
+DIGITS: Final = literal("0123456789")
+# ltrim and rtrim look each character up from the left of the set: frequent ones first
+_FREQUENT: Final = "comaeqn.ilxsgur163tpdhyfbkvwjz"
+DOMAIN: Final = literal("".join(sorted(DOMAIN_CHARACTERS, key=lambda c: ((_FREQUENT + c).index(c), c))))
+PHONE: Final = literal("".join(sorted(PHONE_CHARACTERS, reverse=True)))
+
+# Kinds whose output has no character that JSON would have to escape, whatever the column holds
 PLAIN: Final = frozenset(
     {Kind.PHONE, Kind.NATIONAL_ID, Kind.POSTCODE, Kind.BIRTH_DATE, Kind.INSTANT, Kind.IP, Kind.LOCATION, Kind.IDENTIFIER}
 )
@@ -23,133 +46,219 @@ def is_plain(kind: Kind, redaction: Redaction) -> bool:
 
 
 def expression(kind: Kind, redaction: Redaction, column: str, *, key_pads: tuple[str, str], at: str) -> str:
-    """SQL of type text, null where nothing is shown. column: a reference of the kind's column type.
+    """SQL of type text, null where the value is withheld, over a reference to a column of the kind's type.
 
-    key_pads: SQL of two bytea values, the 64-byte inner and outer padded keys of HMAC-SHA-256 (RFC 2104). at: SQL of a timestamptz.
+    Types: birth_date date, instant timestamptz, ip inet, location point (longitude, latitude), identifier uuid, all others text.
+    key_pads: references to two bytea, the field key padded to 64 bytes and xored with 0x36 and with 0x5c (RFC 2104); read by the
+    pseudonymise rung only. at: SQL of type timestamptz, the statement's instant.
     """
-    rung = redaction.rung
-    if rung is Rung.WITHHOLD:
-        return "null::text"
-    if rung is Rung.PSEUDONYMISE:
-        return _case(_shape(kind, column), _hmac(kind, _revealed(kind, column), key_pads))
-    if rung is Rung.REVEAL:
-        return _case(_shape(kind, column), _revealed(kind, column))
-    if rung is Rung.MASK:
-        return _case(_shape(kind, column), _MASKS[kind](column, redaction.head, redaction.tail))
-    return _generalised(kind, str(redaction.step), column, at)
+    if redaction.rung is Rung.WITHHOLD or not is_valid(kind, redaction):
+        return NOTHING
+    if redaction.rung is Rung.REVEAL:
+        return _shaped(kind, column, _revealed(kind, column))
+    if redaction.rung is Rung.PSEUDONYMISE:
+        return _shaped(kind, column, _pseudonym(kind, _revealed(kind, column), key_pads))
+    if redaction.rung is Rung.MASK:
+        return _shaped(kind, column, _MASKS[kind](column, redaction.head, redaction.tail))
+    return _shaped(kind, column, _generalised(kind, str(redaction.step), column, at))
 
 
-def _case(shape: str, value: str) -> str:
-    return f"case when {shape} then {value} end"
+def _shaped(kind: Kind, column: str, value: str) -> str:
+    return f"case when {_shape(kind, column)} then {value} end"
+
+
+# Shapes: scopes.has_shape, and for typed columns the values that have a wire form at all
 
 
 def _shape(kind: Kind, column: str) -> str:
-    if kind in TEXT_MAX:
-        return f"length({column}) between 1 and {TEXT_MAX[kind]}"
-    return _SHAPES[kind].format(c=column)
+    shape = _SHAPES.get(kind)
+    return shape(column) if shape else f"length({column}) between 1 and {LONGEST[kind]}"
 
 
-_SHAPES: Final[Mapping[Kind, str]] = MappingProxyType(
+def _is_phone(column: str) -> str:
+    some_digit = f"ltrim({column}, '+-() ') <> ''"
+    return f"length({column}) between 1 and {LONGEST[Kind.PHONE]} and ltrim({column}, {PHONE}) = '' and {some_digit}"
+
+
+def _is_national_id(column: str) -> str:
+    return (
+        f"(length({column}) = 18 and ltrim(left({column}, 17), {DIGITS}) = ''"
+        f" and position(right({column}, 1) in '0123456789Xx') > 0"
+        f" or length({column}) = 15 and ltrim({column}, {DIGITS}) = '')"
+    )
+
+
+def _is_email(column: str) -> str:
+    """Where nothing but domain characters follows the last @, rtrim leaves what ends with it: and it has to be the first one."""
+    at = f"position('@' in {column})"
+    return (
+        f"length({column}) <= {LONGEST[Kind.EMAIL]} and {at} between 2 and {LONGEST_LOCAL_PART + 1}"
+        f" and length(rtrim({column}, {DOMAIN})) = {at} and position(' ' in {column}) = 0"
+        f" and position('.' in split_part({column}, '@', 2)) > 1 and right({column}, 1) <> '.'"
+    )
+
+
+_SHAPES: Final[Mapping[Kind, Callable[[str], str]]] = MappingProxyType(
     {
-        Kind.PHONE: "length({c}) between 5 and 20 and translate({c}, '0123456789+- ', '') = ''",
-        Kind.NATIONAL_ID: (
-            "((length({c}) = 18 and translate(left({c}, 17), '0123456789', '') = '' and translate(right({c}, 1), '0123456789X', '') = '')"
-            " or (length({c}) = 15 and translate({c}, '0123456789', '') = ''))"
+        Kind.PHONE: _is_phone,
+        Kind.NATIONAL_ID: _is_national_id,
+        Kind.EMAIL: _is_email,
+        Kind.POSTCODE: lambda column: f"length({column}) = 6 and ltrim({column}, {DIGITS}) = ''",
+        Kind.BIRTH_DATE: lambda column: f"{column} > date '0001-01-01' and {column} < date '9999-12-31'",
+        Kind.INSTANT: lambda column: (
+            f"{column} > timestamptz '0001-01-01 00:00:00+00' and {column} < timestamptz '9999-12-31 23:59:59.999999+00'"
         ),
-        Kind.EMAIL: (
-            "length({c}) <= 254 and position('@' in {c}) between 2 and length({c}) - 1 and position(' ' in {c}) = 0"
-            " and length({c}) - length(replace({c}, '@', '')) = 1"
-        ),
-        Kind.POSTCODE: "length({c}) = 6 and translate({c}, '0123456789', '') = ''",
-        Kind.BIRTH_DATE: "{c} between date '0001-01-01' and date '9999-12-31'",
-        Kind.INSTANT: "{c} >= timestamptz '0001-01-01 00:00:00+00' and {c} < timestamptz '10000-01-01 00:00:00+00'",
-        Kind.IP: "((family({c}) = 4 and masklen({c}) = 32) or (family({c}) = 6 and masklen({c}) = 128 and {c} >= inet '1::'))",
-        Kind.LOCATION: "({c})[0] between -180 and 180 and ({c})[1] between -90 and 90",
-        Kind.IDENTIFIER: "{c} is not null",
+        Kind.IP: lambda column: f"{column} is not null",
+        # NaN is above every number
+        Kind.LOCATION: lambda column: f"({column})[0] between -180 and 180 and ({column})[1] between -90 and 90",
+        Kind.IDENTIFIER: lambda column: f"{column} is not null",
     }
 )
+
+
+# Reveal: the wire form
 
 
 def _revealed(kind: Kind, column: str) -> str:
-    return _REVEALED.get(kind, "{c}").format(c=column)
+    return _REVEALED[kind](column) if kind in _REVEALED else column
 
 
-_REVEALED: Final[Mapping[Kind, str]] = MappingProxyType(
+def _date(column: str, form: str = "YYYY-MM-DD") -> str:
+    return f"to_char({column}::timestamp, '{form}')"
+
+
+def _instant(column: str, form: str = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') -> str:
+    return f"to_char({column} at time zone 'UTC', '{form}')"
+
+
+def _degrees(column: str, index: int) -> str:
+    return f"round((({column})[{index}])::numeric, 5)"
+
+
+def _place(latitude: str, longitude: str) -> str:
+    return f"({latitude})::text || ',' || ({longitude})::text"
+
+
+_REVEALED: Final[Mapping[Kind, Callable[[str], str]]] = MappingProxyType(
     {
-        Kind.BIRTH_DATE: "to_char({c}, 'YYYY-MM-DD')",
-        Kind.INSTANT: """to_char({c} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')""",
-        Kind.IP: "host({c})",
-        Kind.LOCATION: "round(({c})[1]::numeric, 5)::text || ',' || round(({c})[0]::numeric, 5)::text",
-        Kind.IDENTIFIER: "({c})::text",
+        Kind.BIRTH_DATE: _date,
+        Kind.INSTANT: _instant,
+        Kind.IP: lambda column: f"host({column})",
+        Kind.LOCATION: lambda column: _place(_degrees(column, 1), _degrees(column, 0)),
+        Kind.IDENTIFIER: lambda column: f"{column}::text",
     }
 )
 
 
-def _hmac(kind: Kind, text: str, key_pads: tuple[str, str]) -> str:
-    tag = f"'\\x{kind.value.encode().hex()}00'::bytea"
-    inner = f"sha256({key_pads[0]} || {tag} || convert_to({text}, 'UTF8'))"
-    return f"left(encode(sha256({key_pads[1]} || {inner}), 'hex'), 32)"
+def _pseudonym(kind: Kind, shown: str, key_pads: tuple[str, str]) -> str:
+    """HMAC-SHA-256 from two sha256(): RFC 2104."""
+    inner, outer = key_pads
+    prefix = f"decode('{kind.encode().hex()}00', 'hex')"
+    return f"encode(substr(sha256({outer} || sha256({inner} || {prefix} || convert_to({shown}, 'UTF8'))), 1, 16), 'hex')"
 
 
-def _start(column: str, head: int, stars: str) -> str:
-    return f"left({column}, least({head}, length({column}) / 2)) || '{stars}'"
+# Masks
 
 
-def _fixed(column: str, head: int, tail: int) -> str:
-    return f"left({column}, {head}) || repeat('*', length({column}) - {head + tail}) || right({column}, {tail})"
+def _first_half(column: str, length: str, head: int, stars: str) -> str:
+    """The first `head` characters, but no more than half of `length`, and a fixed number of stars."""
+    return f"left({column}, least({head}, {length} / 2)) || '{stars}'" if head else f"'{stars}'"
 
 
-def _phone(column: str, head: int, tail: int) -> str:
-    mainland = f"length({column}) = 11 and left({column}, 1) = '1' and translate({column}, '0123456789', '') = ''"
-    kept = f"left({column}, {head}) || '{'*' * (11 - head - tail)}' || right({column}, {tail})"
-    return f"case when {mainland} then {kept} else '****' || right({column}, {min(tail, 2)}) end"
+def _between(column: str, length: int, head: int, tail: int) -> str:
+    return f"left({column}, {head}) || '{'*' * (length - head - tail)}' || right({column}, {tail})"
 
 
-def _email(column: str, head: int, _tail: int) -> str:
-    place = f"position('@' in {column})"
-    return f"left({column}, least({head}, ({place} - 1) / 2)) || '***' || substr({column}, {place})"
+def _mask_phone(column: str, head: int, tail: int) -> str:
+    first, last = f"least({head}, length({column}) / 4)", f"least({tail}, length({column}) / 4)"
+    stars = f"repeat('*', length({column}) - {first} - {last})"
+    mainland = f"length({column}) = 11 and left({column}, 1) = '1' and ltrim({column}, {DIGITS}) = ''"
+    return (
+        f"case when {mainland} then {_between(column, 11, head, tail)}"
+        f" else left({column}, {first}) || {stars} || right({column}, {last}) end"
+    )
+
+
+def _mask_national_id(column: str, head: int, tail: int) -> str:
+    return f"case length({column}) when 18 then {_between(column, 18, head, tail)} else {_between(column, 15, head, tail)} end"
+
+
+def _mask_email(column: str, head: int, _tail: int) -> str:
+    local = f"(position('@' in {column}) - 1)"
+    return f"{_first_half(column, local, head, '***@')} || split_part({column}, '@', 2)"
 
 
 _MASKS: Final[Mapping[Kind, Callable[[str, int, int], str]]] = MappingProxyType(
     {
-        Kind.NAME: lambda column, head, _tail: _start(column, head, "**"),
-        Kind.PHONE: _phone,
-        Kind.NATIONAL_ID: _fixed,
-        Kind.EMAIL: _email,
-        Kind.ADDRESS: lambda column, head, _tail: _start(column, head, "****"),
-        Kind.POSTCODE: _fixed,
-        Kind.TEXT: lambda column, head, _tail: _start(column, head, "***"),
+        Kind.NAME: lambda column, head, _tail: _first_half(column, f"length({column})", head, "**"),
+        Kind.PHONE: _mask_phone,
+        Kind.NATIONAL_ID: _mask_national_id,
+        Kind.EMAIL: _mask_email,
+        Kind.ADDRESS: lambda column, head, _tail: _first_half(column, f"length({column})", head, "****"),
+        Kind.POSTCODE: lambda column, head, tail: _between(column, 6, head, tail),
+        Kind.TEXT: lambda column, head, _tail: _first_half(column, f"length({column})", head, "***"),
     }
 )
 
 
+# Generalisations
+
+_FORMS: Final = MappingProxyType({"year": "YYYY", "month": "YYYY-MM", "day": "YYYY-MM-DD"})
+
+
 def _generalised(kind: Kind, step: str, column: str, at: str) -> str:
-    shape = _shape(kind, column)
-    if kind is Kind.EMAIL:
-        return _case(shape, f"substr({column}, position('@' in {column}) + 1)")
-    if kind is Kind.ADDRESS:
-        alone = " ".join(f"when starts_with({column}, {literal(name)}) then {literal(name)}" for name in CITY_ALONE)
-        return _case(shape, f"case {alone} else substring({column} from {literal(CITY_PATTERN)}) end")
-    if kind is Kind.IP:
-        return _case(shape, f"network(set_masklen({column}, case family({column}) when 4 then 24 else 48 end))::text")
-    if kind is Kind.LOCATION:
-        return _case(shape, f"{_corner(f'({column})[1]')} || ',' || {_corner(f'({column})[0]')}")
-    if step == "age_band":
-        return _age_band(column, shape, at)
-    if step == "decade":
-        return _case(shape, f"left(to_char({column}, 'YYYY'), 3) || '0s'")
-    local = f"{column} at time zone 'UTC'" if kind is Kind.INSTANT else column
-    form = {"year": "YYYY", "month": "YYYY-MM", "day": "YYYY-MM-DD"}[step]
-    return _case(shape, f"to_char({local}, '{form}')")
+    match kind, step:
+        case Kind.BIRTH_DATE, "age_band":
+            return _age_band(column, at)
+        case Kind.BIRTH_DATE, "decade":
+            return f"left({_date(column, 'YYYY')}, 3) || '0s'"
+        case Kind.BIRTH_DATE, _:
+            return _date(column, _FORMS[step])
+        case Kind.INSTANT, _:
+            return _instant(column, _FORMS[step])
+        case Kind.IP, _:
+            return f"network(set_masklen({column}, case family({column}) when 4 then 24 else 48 end))::text"
+        case Kind.LOCATION, _:
+            return _place(_corner(column, 1), _corner(column, 0))
+        case Kind.EMAIL, _:
+            return f"split_part({column}, '@', 2)"
+        case Kind.ADDRESS, _:
+            return _city(column)
+        case _:
+            return NOTHING
 
 
-def _corner(degrees: str) -> str:
-    return f"round((floor({degrees} * {GRID}) * 5)::numeric / 100, 2)::text"
+def _corner(column: str, index: int) -> str:
+    return f"floor({_degrees(column, index)} * 20) * 0.05"
 
 
-def _age_band(column: str, shape: str, at: str) -> str:
-    today = f"({at} at time zone 'UTC')::date"
-    birthday_ahead = f"to_char({today}, 'MMDD') < to_char({column}, 'MMDD')"
-    age = f"extract(year from {today})::int - extract(year from {column})::int - ({birthday_ahead})::int"
-    bands = " ".join(f"when {age} < {limit} then '{band}'" for limit, band in AGE_BANDS)
-    return _case(f"{shape} and {column} <= {today}", f"case {bands} else '{OLDEST_BAND}' end")
+def _age_band(column: str, at: str) -> str:
+    """Two dates as numbers YYYYMMDD differ by 10,000 for each completed year."""
+    today = f"to_char({at} at time zone 'UTC', 'YYYYMMDD')::integer"
+    born = f"to_char({column}::timestamp, 'YYYYMMDD')::integer"
+    names = [f"{first}-{end - 1}" for first, end in pairwise(AGE_BANDS)] + [f"{AGE_BANDS[-1]}+"]
+    starts = ", ".join(map(str, AGE_BANDS[1:]))
+    band = f"(array[{_listed(names)}])[1 + width_bucket(({today} - {born}) / 10000, array[{starts}])]"
+    return f"case when {column} <= ({at} at time zone 'UTC')::date then {band} end"
+
+
+def _city(column: str) -> str:
+    """No province's name holds an ending of a city's, nor a character that no city's has: so all may be sought from the left."""
+    length = f"coalesce(nullif(position('省' in left({column}, 4)), 0), position('自治区' in left({column}, 8)) + 2)"
+    branches = [
+        f"when left({column}, {len(names[0])}) in ({_listed(names)}) then left({column}, {len(names[0])})"
+        for names in (MUNICIPALITIES, SPECIAL_REGIONS)
+    ]
+    named = []
+    for ending, first, last in CITY_ENDINGS:
+        begins = f"position({literal(ending)} in {column})"
+        before = f"left({column}, {begins} - 1)"
+        clean = f"translate({before}, {literal(''.join(sorted(NOT_IN_A_CITY)))}, '') = {before}"
+        whole = f"left({column}, {begins} + {len(ending) - 1})"
+        named.append(f"when {begins} - {length} between {first + 1} and {last + 1} then case when {clean} then {whole} end")
+    branches.append(f"when left({column}, {length}) in ({_listed(PROVINCES)}) then case {' '.join(named)} end")
+    return f"case {' '.join(branches)} end"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(literal, names))
