@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
 from tests.support.database import Database, Server, a_server
+
+
+def pytest_configure() -> None:
+    """What somebody's shell says about their own gateway says nothing about the tests'."""
+    for name in [name for name in os.environ if name.startswith("GATEWAY_") or name == "DATABASE_URL"]:
+        del os.environ[name]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

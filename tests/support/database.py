@@ -1,6 +1,7 @@
 """A real PostgreSQL for the tests: one server a run, one migrated template, a database of its own for each test that asks.
 
-TEST_DATABASE_URL names another server (a user with createdb and createrole); otherwise the embedded one is started.
+TEST_DATABASE_URL names another server (a user with createdb and createrole); otherwise the embedded one is started, from the
+binaries in TEST_POSTGRES_BIN if that is set: `make test TEST_POSTGRES_BIN=/usr/lib/postgresql/15/bin`.
 """
 
 from __future__ import annotations
@@ -102,7 +103,8 @@ async def a_server() -> AsyncIterator[Server]:
     if given is not None:
         yield Server(given)
         return
-    with a_folder() as folder, Embedded(folder) as embedded:
+    binaries = os.environ.get("TEST_POSTGRES_BIN")
+    with a_folder() as folder, Embedded(folder, Path(binaries) if binaries else None) as embedded:
         conn = await asyncpg.connect(embedded.cluster.superuser_url)
         try:
             await conn.execute("alter role gateway_owner createdb")
