@@ -144,6 +144,7 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((settings.host, settings.port))
+            listener.listen(2048)
         except OSError as error:
             _stop(f"port {settings.port} of {settings.host} cannot be had: {os.strerror(error.errno or 0)}", UNREACHABLE)
         listener.set_inheritable(True)
