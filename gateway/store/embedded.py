@@ -86,7 +86,8 @@ class Embedded:
     """
 
     def __init__(self, data: Path, binaries: Path | None = None) -> None:
-        self._data, self._binaries = data.absolute(), binaries
+        # Resolved, so that a server is recognised by its command line however its folder is spelt
+        self._data, self._binaries = data.resolve(), binaries
         self._stopping, self._settled = threading.Event(), threading.Event()
         self._failure: Exception | None = None
         self._thread: threading.Thread | None = None
@@ -165,7 +166,7 @@ class Embedded:
     def _attach(self, deadline: float) -> None:
         found = remembered(self._data, self._binaries)
         state = found.postmaster() if found is not None else None
-        if state is not None and state[1]:
+        if found is not None and state is not None and state[1] and found.is_running(state[0]):
             self._settled.set()
         elif not self._settled.is_set() and time.monotonic() > deadline:
             raise EmbeddedFailed(
