@@ -25,6 +25,7 @@ from gateway.request.parse import Operation, coerce, parse, requested_cost
 from gateway.request.receive import Received
 from gateway.request.record import Projection, add_projection, add_refusal
 from gateway.request.run import Run, reader
+from gateway.request.statement import Statement, liveness
 from gateway.schema.view import PartnerSchema, Schemas
 from gateway.store.pool import DoubtfulCommit, GatePool, Pool
 from gateway.store.view import GrantView, load_view
@@ -50,6 +51,7 @@ VERDICTS = {
     "HALTED": Code.HALTED,
     None: Code.TOKEN_INVALID,
 }
+LIVENESS = liveness()
 RECORDED = frozenset({*(refusal.value for refusal in Refusal), Code.TOKEN_REVOKED.value})
 
 
@@ -75,6 +77,24 @@ class Sight:
 
     view: GrantView
     schema: PartnerSchema
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """All of a request but what the database has to say. cost: requested points."""
+
+    operation: Operation
+    planned: Planned
+    variables: Mapping[str, object]
+    cost: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Ran:
+    """What the statement was run with, and the row that it gave."""
+
+    run: Run
+    row: asyncpg.Record
 
 
 class Gate:
@@ -123,38 +143,55 @@ class Gate:
     async def _attempt(self, caller: Caller, received: Received, sight: Sight) -> Answer | None:
         """None: the plan was made under a view that no longer holds, and nothing was given."""
         view = sight.view
-        partner_id = view.partner.partner_id
         try:
-            operation = self._operation(sight.schema, received)
-            variables = coerce(operation, received.variables)
-            cost = requested_cost(operation, received.operation_name, variables, self._limits)
-            planned = self._plan(operation, received, view, caller, variables)
+            prepared = self._prepare(caller, received, sight)
         except GatewayError:
-            await self._limiter.spend(partner_id, 1)
+            await self._limiter.spend(view.partner.partner_id, 1)
+            # the refusal rests on the view as well, and may be as old as that
+            if await self._run(LIVENESS, caller, view, {}) is None:
+                return None
             raise
-        throttle = await self._limiter.spend(partner_id, cost)
+        throttle = await self._limiter.spend(view.partner.partner_id, prepared.cost)
+        await self._keep_projection(prepared.planned)
+        ran = await self._run(prepared.planned.statement, caller, view, prepared.variables)
+        if ran is None:
+            return None
+        fixed: Mapping[str, bytes] = {}
+        if prepared.planned.local:
+            fixed = local.answer(prepared.operation, prepared.planned, prepared.variables, self._catalogue, view, caller)
+        return _assemble(prepared, ran, fixed, throttle)
+
+    def _prepare(self, caller: Caller, received: Received, sight: Sight) -> Prepared:
+        operation = self._operation(sight.schema, received)
+        variables = coerce(operation, received.variables)
+        cost = requested_cost(operation, received.operation_name, variables, self._limits)
+        return Prepared(operation, self._plan(operation, received, sight.view, caller, variables), variables, cost)
+
+    async def _keep_projection(self, planned: Planned) -> None:
         added = planned.statement.projection
         if added is not None and self._projections.get(added.projection_id) is None:
             async with self._pool.acquire() as connection:
                 await add_projection(connection, added)
             self._projections.put(added.projection_id, added)
+
+    async def _run(self, statement: Statement, caller: Caller, view: GrantView, variables: Mapping[str, object]) -> Ran | None:
+        """The gate. None where the view no longer holds. Raises GatewayError where the caller no longer stands."""
         run = Run(
             token_id=caller.token_id,
             client_id=caller.client_id,
-            partner_id=partner_id,
+            partner_id=view.partner.partner_id,
             view_version=view.version,
             valid_until=view.valid_until,
             disclosure_id=uuid7(),
             variables=variables,
         )
-        row = await self._gate.run(planned.statement.text, planned.statement.arguments(run))
+        row = await self._gate.run(statement.text, statement.arguments(run))
         verdict = row[0]
         if verdict == "STALE":
             return None
         if verdict != "OK":
             raise GatewayError(VERDICTS[verdict])
-        fixed = local.answer(operation, planned, variables, self._catalogue, view, caller) if planned.local else {}
-        return _assemble(planned, run, row, fixed, cost, throttle)
+        return Ran(run, row)
 
     @property
     def sizes(self) -> Mapping[str, Callable[[], int]]:
@@ -228,38 +265,42 @@ class Gate:
             )
 
 
-def _assemble(
-    planned: Planned, run: Run, row: asyncpg.Record, fixed: Mapping[str, bytes], cost: int, throttle: Throttle
-) -> Answer:
-    parts = []
+def _assemble(prepared: Prepared, ran: Ran, fixed: Mapping[str, bytes], throttle: Throttle) -> Answer:
+    planned, row, parts = prepared.planned, ran.row, []
     for slot in planned.slots:
         if slot.number >= 0:
             value = row[slot.number + 3].encode()
         else:
             value = slot.fixed if slot.fixed is not None else fixed[json.loads(slot.key)]
         parts.append(slot.key + b":" + value)
-    subjects, withheld, told = 0, 0, ""
+    subjects, withheld, told, actual = 0, 0, "", prepared.cost
     if planned.plan is not None:
         subjects, counts = row[1], row[2]
         listed = []
         for field in planned.statement.withheld:
-            if counts[field.index]:
-                withheld += counts[field.index]
-                listed.append(f'{{"field":"{field.path}","reason":"NOT_CONSENTED","count":{counts[field.index]}}}')
+            count = counts[field.index]
+            if count:
+                withheld += count
+                listed.append(f'{{"field":"{field.path}","reason":"NOT_CONSENTED","count":{count}}}')
         told = (
-            f'"disclosure":{{"id":"{run.disclosure_id}","purpose":"{planned.plan.purpose.value}","subjects":{subjects},'
+            f'"disclosure":{{"id":"{ran.run.disclosure_id}","purpose":"{planned.plan.purpose.value}","subjects":{subjects},'
             f'"withheld":[{",".join(listed)}],"redacted":{planned.redacted}}},'
         )
-        asked = sum(1 if size is None else int(str(reader(size)(run))) for size in planned.sizes)
-        cost_actual = len(planned.sizes) + (cost - len(planned.sizes)) * min(subjects, asked) // max(asked, 1)
-    else:
-        cost_actual = cost
+        actual = _actual_cost(prepared, ran.run, subjects)
     tail = (
-        f'}},"extensions":{{{told}"cost":{{"requested":{cost},"actual":{cost_actual},"throttle":{{"maximum":{throttle.maximum},'
-        f'"available":{throttle.available},"restoreRate":{throttle.restore_rate}}}}}}}}}'
+        f'}},"extensions":{{{told}"cost":{{"requested":{prepared.cost},"actual":{actual},"throttle":{{'
+        f'"maximum":{throttle.maximum},"available":{throttle.available},"restoreRate":{throttle.restore_rate}}}}}}}}}'
     )
     body = b'{"data":{' + b",".join(parts) + tail.encode()
     return Answer(body, planned.plan.partner.name if planned.plan else None, subjects, withheld)
+
+
+def _actual_cost(prepared: Prepared, run: Run, subjects: int) -> int:
+    """What the operation would have cost, had it asked for just as many data subjects as it got."""
+    sizes = prepared.planned.sizes
+    asked = sum(1 if size is None else int(str(reader(size)(run))) for size in sizes)
+    roots = len(sizes)
+    return roots + (prepared.cost - roots) * min(subjects, asked) // max(asked, 1)
 
 
 def uuid7() -> UUID:
