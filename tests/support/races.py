@@ -172,7 +172,8 @@ async def a_lane(conn: Any, settings: Settings, store: KeyStore) -> Lane:
     start, end = now - timedelta(days=1), now + timedelta(days=1)
     await conn.execute(
         "insert into gateway.partner (partner_id, name, legal_name, contact, role, kind, processing_location,"
-        " agreement_starts_at, agreement_ends_at) values ($1, $2, 'Race', 'race@example.com', 'recipient', 'vendor', 'CN', $3, $4)",
+        " agreement_starts_at, agreement_ends_at)"
+        " values ($1, $2, 'Race', 'race@example.com', 'recipient', 'vendor', 'CN', $3, $4)",
         partner_id,
         name,
         start,
