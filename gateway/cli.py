@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import os
 import signal
@@ -19,6 +18,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from gateway.control import consents, disclosures, halt, partners, scopes
 from gateway.oauth import cli as keys
 from gateway.settings import Settings, UnknownSetting, UnusableMasterKey
 from gateway.store.cluster import EmbeddedFailed
@@ -38,9 +38,11 @@ app = typer.Typer(
 )
 migrations = typer.Typer(help="The schema of the database.")
 app.add_typer(migrations, name="migrate")
-for _name in ("consents", "disclosures", "halt", "partners", "scopes"):
-    if importlib.util.find_spec(f"gateway.control.{_name}"):
-        app.add_typer(importlib.import_module(f"gateway.control.{_name}").app, name=_name)
+app.add_typer(consents.app, name="consents")
+app.add_typer(disclosures.app, name="disclosures")
+app.add_typer(halt.app, name="halt")
+app.add_typer(partners.app, name="partners")
+app.add_typer(scopes.app, name="scopes")
 app.add_typer(keys.app, name="keys")
 
 
