@@ -20,7 +20,7 @@ ARROWS: dict[str, set[str]] = {
     "oauth": {"settings", "store"},
     "request": {"catalogue", "oauth", "schema", "settings", "store"},
     "watch": {"request", "settings"},
-    "control": {"catalogue", "settings", "store"},
+    "control": {"catalogue", "oauth", "settings", "store"},
     "app": {"catalogue", "oauth", "request", "schema", "settings", "store", "watch"},
     "demo": {"app", "catalogue", "control", "oauth", "settings", "store", "watch"},
     "cli": {"control", "demo", "oauth", "settings", "store", "watch"},

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway.control.answer import USAGE, AsJson, ask, fail, tell
-from gateway.oauth.registration import InvalidClientMetadata
+from gateway.oauth.registration import InvalidClientMetadata, validate
 from gateway.store import partners
 from gateway.store.consents import PseudonymKeys
 from gateway.store.pool import Connection
@@ -60,11 +60,14 @@ def add_client(
     except (OSError, ValueError):
         fail("the file cannot be read as JSON", USAGE)
 
-    async def run(conn: Connection, _keys: PseudonymKeys) -> str:
-        return await partners.register_client(conn, partner_id=await partners.find(conn, name), metadata=content)
-
     try:
-        client_id = ask(run)
+        client = validate(content)
     except InvalidClientMetadata as invalid:
         fail(f"{invalid.error}: {invalid.fault} {invalid.member}", USAGE)
-    tell({"client_id": client_id}, f"client {client_id} is registered", as_json=as_json)
+
+    async def run(conn: Connection, _keys: PseudonymKeys) -> None:
+        partner_id = await partners.find(conn, name)
+        await partners.register_client(conn, partner_id=partner_id, client_id=client.client_id, metadata=client.document)
+
+    ask(run)
+    tell({"client_id": client.client_id}, f"client {client.client_id} is registered", as_json=as_json)

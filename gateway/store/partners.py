@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from types import EllipsisType
+from typing import Any, Final, Protocol
 from uuid import UUID, uuid4
 
 import asyncpg
 
-from gateway.oauth.registration import validate
 from gateway.store.consents import PseudonymKeys, fold_all
 from gateway.store.pool import AnyConnection
 from gateway.store.questions import question
@@ -18,54 +17,67 @@ from scopes import Purpose, Role
 REGISTER = question("partners", "register")
 REGISTER_CLIENT = question("partners", "register_client")
 FIND = question("partners", "find")
+STATUS_OF = question("partners", "status_of")
 LIST = question("partners", "list")
 SET_STATUS = question("partners", "set_status")
+LOCK_EVERYBODY = question("partners", "lock_everybody")
+BASIS_OF = question("partners", "basis_of")
 CHANGE_BASIS = question("partners", "change_basis")
 PURPOSES_OF = question("partners", "purposes_of")
 
+# policy 6.2: whom the controller may entrust with processing
+KINDS: Final = frozenset(
+    {"vendor", "contractor", "agent", "advertising_partner", "app_developer", "messaging_provider", "map_provider"}
+)
+
 
 class PartnerError(Exception):
-    """code: PARTNER_UNKNOWN, PARTNER_KNOWN, PARTNER_INVALID, CLIENT_KNOWN. The message holds names and ids, never data."""
+    """code: PARTNER_UNKNOWN, PARTNER_KNOWN, PARTNER_INVALID, PARTNER_ENDED, CLIENT_KNOWN. The message never holds data."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """What the agreement with a partner says. processing_location: ISO 3166-1 alpha-2; cross_border_mechanism: policy 9.5."""
+class CheckedClient(Protocol):
+    """RFC 7591 metadata that has been checked: what `gateway.oauth.registration.validate` returns.
 
-    name: str
-    legal_name: str
-    contact: str
-    role: Role
-    kind: str
-    processing_location: str
-    agreement_starts_at: datetime
-    agreement_ends_at: datetime
-    cross_border_mechanism: str | None = None
-    agreement_sha256: bytes | None = None
+    document: the normalised metadata as JSON text, without any secret.
+    """
+
+    @property
+    def client_id(self) -> str: ...
+
+    @property
+    def document(self) -> str: ...
 
 
-async def register(conn: AnyConnection, partner: Registration) -> UUID:
-    """Make a partner known; it may nothing until it is granted a scope. Raises PartnerError: PARTNER_KNOWN, PARTNER_INVALID."""
+async def register(
+    conn: AnyConnection,
+    *,
+    name: str,
+    legal_name: str,
+    contact: str,
+    role: Role,
+    kind: str,
+    processing_location: str,
+    agreement_starts_at: datetime,
+    agreement_ends_at: datetime,
+    cross_border_mechanism: str | None = None,
+    agreement_sha256: bytes | None = None,
+) -> UUID:
+    """Make a partner known; it may nothing until it is granted a scope.
+
+    processing_location: ISO 3166-1 alpha-2. cross_border_mechanism: assessment, standard_contract or certification (policy 9.5).
+    Raises PartnerError: PARTNER_KNOWN, PARTNER_INVALID (a processor is of one of KINDS, an agreement ends after it starts).
+    """
+    if agreement_ends_at <= agreement_starts_at or (role is Role.PROCESSOR and kind not in KINDS):
+        raise PartnerError("PARTNER_INVALID", "kind or agreement is not one that can be")
     partner_id = uuid4()
+    described = (name, legal_name, contact, role.value, kind, processing_location, cross_border_mechanism)
     try:
-        await conn.execute(
-            REGISTER,
-            partner_id,
-            partner.name,
-            partner.legal_name,
-            partner.contact,
-            partner.role.value,
-            partner.kind,
-            partner.processing_location,
-            partner.cross_border_mechanism,
-            partner.agreement_sha256,
-            partner.agreement_starts_at,
-            partner.agreement_ends_at,
-        )
+        async with conn.transaction():
+            await conn.execute(REGISTER, partner_id, *described, agreement_sha256, agreement_starts_at, agreement_ends_at)
     except asyncpg.UniqueViolationError:
         raise PartnerError("PARTNER_KNOWN", "a partner of this name is registered") from None
     except asyncpg.CheckViolationError:
@@ -74,16 +86,15 @@ async def register(conn: AnyConnection, partner: Registration) -> UUID:
 
 
 async def register_client(
-    conn: AnyConnection, *, partner_id: UUID, metadata: Mapping[str, object], is_contract_runner: bool = False
+    conn: AnyConnection, *, partner_id: UUID, client: CheckedClient, is_contract_runner: bool = False
 ) -> str:
-    """Register a client of a partner from its RFC 7591 metadata; returns the client_id.
+    """Register a client of a partner; returns the client_id. is_contract_runner: its tokens see synthetic data subjects only.
 
-    is_contract_runner: its tokens see synthetic data subjects only. Raises InvalidClientMetadata, and PartnerError: CLIENT_KNOWN,
-    PARTNER_UNKNOWN.
+    Raises PartnerError: CLIENT_KNOWN, PARTNER_UNKNOWN.
     """
-    client = validate(metadata)
     try:
-        await conn.execute(REGISTER_CLIENT, client.client_id, partner_id, client.document, is_contract_runner)
+        async with conn.transaction():
+            await conn.execute(REGISTER_CLIENT, client.client_id, partner_id, client.document, is_contract_runner)
     except asyncpg.UniqueViolationError:
         raise PartnerError("CLIENT_KNOWN", "a client of this client_id is registered") from None
     except asyncpg.ForeignKeyViolationError:
@@ -95,43 +106,70 @@ async def find(conn: AnyConnection, name: str) -> UUID:
     """The id of a partner by its registered name. Raises PartnerError PARTNER_UNKNOWN."""
     partner_id: UUID | None = await conn.fetchval(FIND, name)
     if partner_id is None:
-        raise PartnerError("PARTNER_UNKNOWN", "no partner of this name")
+        raise PartnerError("PARTNER_UNKNOWN", "no partner of this name is registered")
     return partner_id
 
 
 async def everyone(conn: AnyConnection) -> list[Mapping[str, Any]]:
-    """Every partner with its clients and grants, by name."""
+    """Every partner with its clients and its grants that have neither ended nor been revoked, by name."""
     return [{**row, "clients": json.loads(row["clients"]), "grants": json.loads(row["grants"])} for row in await conn.fetch(LIST)]
 
 
-async def set_status(conn: AnyConnection, *, partner_id: UUID, status: str) -> None:
-    """active, suspended or ended; what is not active gets nothing from the next statement on."""
-    try:
-        changed = await conn.fetchval(SET_STATUS, partner_id, status)
-    except asyncpg.CheckViolationError:
-        raise PartnerError("PARTNER_INVALID", "status is not one that can be") from None
-    if changed is None:
-        raise PartnerError("PARTNER_UNKNOWN", "no such partner")
+async def suspend(conn: AnyConnection, *, partner_id: UUID) -> None:
+    """Nothing goes to this partner from the next statement on, until it is resumed. Raises as `end`, and PARTNER_ENDED."""
+    await _set_status(conn, partner_id, "suspended")
 
 
-async def change_basis(
+async def resume(conn: AnyConnection, *, partner_id: UUID) -> None:
+    """What the partner's grants still give it goes to it again. Raises as `suspend`."""
+    await _set_status(conn, partner_id, "active")
+
+
+async def end(conn: AnyConnection, *, partner_id: UUID) -> None:
+    """Nothing goes to this partner ever again. Raises PartnerError PARTNER_UNKNOWN."""
+    await _set_status(conn, partner_id, "ended")
+
+
+async def change(
     conn: AnyConnection,
     keys: PseudonymKeys,
     *,
     partner_id: UUID,
-    role: Role,
-    processing_location: str,
-    cross_border_mechanism: str | None,
+    role: Role | None = None,
+    processing_location: str | None = None,
+    cross_border_mechanism: str | EllipsisType | None = ...,
 ) -> None:
     """Record that a partner's role, location or mechanism has changed, and fold anew what its data subjects' evidence covers.
 
-    Until a subject is folded anew the partner sees nothing of it (policy 6.2, 8.1). Raises PartnerError.
+    What is left out stays as it is; None as the mechanism takes it away. Until a data subject is folded anew the partner sees
+    nothing of it (policy 6.2, 8.1). Raises PartnerError: PARTNER_UNKNOWN, PARTNER_INVALID.
     """
-    try:
-        changed = await conn.fetchval(CHANGE_BASIS, partner_id, role.value, processing_location, cross_border_mechanism)
-    except asyncpg.CheckViolationError:
-        raise PartnerError("PARTNER_INVALID", "location or mechanism is not one that can be") from None
-    if changed is None:
+    async with conn.transaction():
+        # Nobody is being folded by the old rules when the new ones commit: such a row would be unreadable until the next fold
+        await conn.execute(LOCK_EVERYBODY)
+        row = await conn.fetchrow(BASIS_OF, partner_id)
+        if row is None:
+            raise PartnerError("PARTNER_UNKNOWN", "no such partner")
+        wanted = (
+            row["role"] if role is None else role.value,
+            row["processing_location"] if processing_location is None else processing_location,
+            row["cross_border_mechanism"] if isinstance(cross_border_mechanism, EllipsisType) else cross_border_mechanism,
+        )
+        if wanted == tuple(row)[:3]:
+            return
+        if wanted[0] == Role.PROCESSOR and row["kind"] not in KINDS:
+            raise PartnerError("PARTNER_INVALID", "a partner of this kind cannot be a processor")
+        try:
+            await conn.execute(CHANGE_BASIS, partner_id, *wanted)
+        except asyncpg.CheckViolationError:
+            raise PartnerError("PARTNER_INVALID", "location or mechanism is not one that can be") from None
+    for purpose in await conn.fetch(PURPOSES_OF, partner_id):
+        await fold_all(conn, keys, partner_id=partner_id, purpose=Purpose(purpose["purpose"]))
+
+
+async def _set_status(conn: AnyConnection, partner_id: UUID, status: str) -> None:
+    if await conn.fetchval(SET_STATUS, partner_id, status) is not None:
+        return
+    if await conn.fetchval(STATUS_OF, partner_id) is None:
         raise PartnerError("PARTNER_UNKNOWN", "no such partner")
-    for row in await conn.fetch(PURPOSES_OF, partner_id):
-        await fold_all(conn, keys, partner_id=partner_id, purpose=Purpose(row["purpose"]))
+    raise PartnerError("PARTNER_ENDED", "what has ended with this partner does not begin again")

@@ -17,30 +17,48 @@ insert into gateway.client (client_id, partner_id, metadata, is_contract_runner)
 -- partner_name_key
 select partner_id from gateway.partner where name = $1;
 
+-- name: status_of
+-- in:  partner_id uuid
+-- row: status text
+select status from gateway.partner where partner_id = $1;
+
 -- name: list
 -- Every partner, by name, with what it may use now.
--- row: partner_id uuid; name, legal_name, role, kind, processing_location, cross_border_mechanism, status text;
---      agreement_ends_at timestamptz; clients, grants json
+-- row: partner_id uuid; name, legal_name, contact, role, kind, processing_location, cross_border_mechanism, status text;
+--      agreement_starts_at, agreement_ends_at timestamptz; clients, grants json
 select p.partner_id, p.name, p.legal_name, p.role, p.kind, p.processing_location, p.cross_border_mechanism, p.status,
-       p.agreement_ends_at,
+       p.contact, p.agreement_starts_at, p.agreement_ends_at,
        (select coalesce(json_agg(c.client_id order by c.client_id), '[]') from gateway.client c
          where c.partner_id = p.partner_id)::text as clients,
-       (select coalesce(json_agg(json_build_object('scope', g.scope, 'ends_at', g.ends_at) order by g.scope), '[]')
+       (select coalesce(json_agg(json_build_object('grant_id', g.grant_id, 'scope', g.scope, 'starts_at', g.starts_at,
+                                                          'ends_at', g.ends_at) order by g.scope, g.starts_at), '[]')
           from gateway.partner_grant g
          where g.partner_id = p.partner_id and g.revoked_at is null and g.ends_at > statement_timestamp())::text as grants
   from gateway.partner p order by p.name;
 
 -- name: set_status
+-- What has ended stays ended.
 -- in:  partner_id uuid, status text
 -- row: partner_id uuid
-update gateway.partner set status = $2 where partner_id = $1 returning partner_id;
+update gateway.partner set status = $2 where partner_id = $1 and (status <> 'ended' or $2 = 'ended') returning partner_id;
+
+-- name: lock_everybody
+-- Waits until every writer that has begun (each registers its data subject first) is done, and holds new ones up till the commit.
+-- row: none
+lock table gateway.subject in share mode;
+
+-- name: basis_of
+-- in:  partner_id uuid
+-- row: role, processing_location, cross_border_mechanism, kind text
+select role, processing_location, cross_border_mechanism, kind from gateway.partner where partner_id = $1 for update;
 
 -- name: change_basis
+-- Rows folded before this are not read until they are folded again.
 -- in:  partner_id uuid, role, processing_location, cross_border_mechanism text
--- row: partner_id uuid
+-- row: none
 update gateway.partner
    set role = $2, processing_location = $3, cross_border_mechanism = $4, basis_version = basis_version + 1
- where partner_id = $1 returning partner_id;
+ where partner_id = $1;
 
 -- name: purposes_of
 -- in:  partner_id uuid
