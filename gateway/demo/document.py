@@ -33,6 +33,7 @@ def read(data: Path) -> Document:
 
 def write(data: Path, document: Document) -> None:
     """Replace demo.json as a whole: a reader sees the old one or the new one, and nobody else sees either."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=data, prefix=".demo.json.")  # mkstemp makes it 0600
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -52,6 +52,8 @@ _BIRTHDAYS = tuple(date(1945, 1, 1) + timedelta(days=n) for n in range((date(200
 _SITES = ("https://www.weidandan.example/p/", "https://search.example.cn/s?q=", "https://m.weidandan.example/topic/")
 _KEEP = (1 << 128) - 1 ^ (0xF << 76) ^ (0x3 << 62)  # all bits of a UUID but its version and variant
 _VERSION_4 = (0x4 << 76) | (0x2 << 62)
+_VERSION_7 = (0x7 << 76) | (0x2 << 62)
+_FIRST_TICK = 1_546_300_800_000  # of the ids of rows, in milliseconds: the first day
 
 
 def uuid_text(bits: int) -> str:
@@ -71,7 +73,8 @@ class Folk:
 def folk(seed: int, count: int) -> Folk:
     """The subjects' ids, known before their data because content shows other subjects."""
     chooser = random.Random(f"folk:{seed}")
-    ids = tuple(uuid_text(chooser.getrandbits(128)) for _ in range(count))
+    # In order, so that rows go to the end of every index: in random order 100,000 subjects would take half as long again
+    ids = tuple(sorted(uuid_text(chooser.getrandbits(128)) for _ in range(count)))
     return Folk(seed, ids, frozenset(subject for subject in ids if chooser.random() < 0.02))
 
 
@@ -92,6 +95,7 @@ class _Maker:
         self.everybody, self.words = everybody, words
         self.rows: dict[str, list[Row]] = defaultdict(list)
         self._random, self._bits = chooser.random, chooser.getrandbits
+        self._tick = _FIRST_TICK
 
     def add_subject(self, number: int, subject: str) -> None:
         place = PLACES[int(self._random() ** 1.7 * len(PLACES))]
@@ -176,7 +180,9 @@ class _Maker:
             rows["partner_login"].append((self._uuid(), subject, "shopmate", self._later(joined)))
 
     def _uuid(self) -> str:
-        return uuid_text(self._bits(128))
+        """The id of a row: of version 7, each after the one before."""
+        self._tick += 1
+        return f"{(self._tick << 80 | self._bits(80)) & _KEEP | _VERSION_7:032x}"
 
     def _or_null(self, value: str, chance: float) -> str:
         return value if self._random() < chance else NULL

@@ -14,7 +14,8 @@ import asyncpg
 
 from gateway.catalogue.definition import Catalogue, Leaf, LeafList, RowList
 from gateway.demo.partners import DemoPartner
-from scopes import Reason
+from gateway.store.pool import Connection
+from scopes import Kind, Reason
 
 ASK_TIMEOUT_S: Final = 30
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
@@ -39,7 +40,7 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Seen:
-    """What one partner got: values by schema path, of lists the first item; codes of errors; the answer's `extensions`."""
+    """What one partner got: values by schema path asked for, of lists the first item; codes of errors; `extensions`."""
 
     partner: str
     document: str
@@ -79,16 +80,17 @@ def operation(paths: Sequence[str], catalogue: Catalogue) -> str:
     return f"query One($id: ID!) {{\n  subject(id: $id) {{\n    {body}\n  }}\n}}"
 
 
-async def ask(url: str, token: str, partner: str, document: str, pseudonym: UUID, catalogue: Catalogue) -> Seen:
+async def ask(url: str, token: str, partner: str, paths: Sequence[str], pseudonym: UUID, catalogue: Catalogue) -> Seen:
     """Put the operation to the gateway over HTTP, as the partner would. Raises NoAnswer."""
+    document = operation(paths, catalogue)
     status, body = await asyncio.to_thread(_post, url, token, {"query": document, "variables": {"id": str(pseudonym)}})
     subject = (body.get("data") or {}).get("subject") or {}
-    values: dict[str, str | None] = {}
-    for name, member in catalogue.subject.members.items():
-        if name not in subject:
+    values: dict[str, str | None] = {} if body.get("errors") else dict.fromkeys(paths)
+    for name, found in subject.items():
+        member = catalogue.subject.members.get(name)
+        if member is None:  # the id
             continue
-        found, shared = subject[name], member.shared
-        first = (found[0] if found else None) if isinstance(found, list) else found
+        first, shared = (found[0] if found else None) if isinstance(found, list) else found, member.shared
         if isinstance(shared, RowList):
             values |= {f"{shared.type_name}.{inner}": value for inner, value in (first or {}).items()}
         else:
@@ -97,9 +99,7 @@ async def ask(url: str, token: str, partner: str, document: str, pseudonym: UUID
     return Seen(partner, document, status, values, codes, body.get("extensions") or {})
 
 
-async def raw_values(
-    conn: asyncpg.Connection[Any], subject_id: UUID, paths: Sequence[str], catalogue: Catalogue
-) -> Mapping[str, str | None]:
+async def raw_values(conn: Connection, subject_id: UUID, paths: Sequence[str], catalogue: Catalogue) -> Mapping[str, str | None]:
     """What the platform's tables hold for these paths, of lists the first item, read past the gateway as the owner may."""
     values: dict[str, str | None] = {}
     for path in paths:
@@ -115,12 +115,13 @@ async def raw_values(
                 source, subject, order, shown = table.source, table.subject, table.order, table.shown or "true"
         else:
             continue
-        text = f"select ({leaf.column})::text from {source} where {subject} = $1 and {shown} order by {order} limit 1"
+        column = f"host({leaf.column})" if leaf.kind is Kind.IP else f"({leaf.column})::text"
+        text = f"select {column} from {source} where {subject} = $1 and {shown} order by {order} limit 1"
         values[path] = await conn.fetchval(text, subject_id)
     return values
 
 
-async def records(conn: asyncpg.Connection[Any], seen: Sequence[Seen]) -> list[Recorded]:
+async def records(conn: Connection, seen: Sequence[Seen]) -> list[Recorded]:
     """The disclosure records that the answers name."""
     named = [one.extensions.get("disclosure", {}).get("id") for one in seen]
     rows = await conn.fetch(_RECORDS, [UUID(text) for text in named if text])

@@ -22,7 +22,7 @@ def show_requests(console: Console, url: str, seen: Sequence[Seen]) -> None:
         head = Text.assemble((f"POST {url}", "bold"), f"\nAuthorization: Bearer <the access token of {one.partner}>\n")
         console.print(head)
         document = Syntax(one.document, "graphql", background_color="default")
-        console.print(Panel(document, title=f"{one.partner} asks", title_align="left"))
+        console.print(Panel(document, title=f"{one.partner} asks", title_align="left", expand=False))
 
 
 def show_values(console: Console, raw: Mapping[str, str | None], seen: Sequence[Seen]) -> None:

@@ -24,8 +24,9 @@ _FAR_OFF = datetime(2035, 1, 1, tzinfo=UTC)
 # A switch may name a leaf of the tree or a node above leaves
 _NODES: Final = (*CATEGORIES, *sorted({parent for name in CATEGORIES for parent in parents(name)}))
 
-# How many subjects say yes to each partner: about 70 in 100 over all
-_WILLING: Final[Mapping[str, float]] = {"adlens": 0.62, "swiftmsg": 0.75, "citymap": 0.72, "shopmate": 0.82, "overseas": 0.58}
+# How many subjects say yes to each partner: about 70 in 100 over all. Nobody need ask for swiftmsg: it is a processor that reads
+# nothing sensitive, so that accepting the policy is enough (policy 6.2).
+_WILLING: Final[Mapping[str, float]] = {"adlens": 0.64, "citymap": 0.74, "shopmate": 0.82, "overseas": 0.6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ def wills(everybody: Folk, catalogue: Mapping[str, CatalogueField], size: int = 
     offers = [
         _Offer(partner.name, scope.purpose.value, categories_of(scope, catalogue), partner.location != "CN")
         for partner, scope in GRANTED
+        if partner.name in _WILLING
     ]
     for start in range(0, len(everybody.subject_ids), size):
         will = Will()

@@ -1,0 +1,182 @@
+"""What the demo hands out: keys and tokens of the partners, sign-ins of some subjects, the canaries' markers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from argon2 import PasswordHasher
+
+from gateway.demo import document
+from gateway.demo.canaries import aviary
+from gateway.demo.document import Document
+from gateway.demo.load import SEED, Filled
+from gateway.demo.partners import GRANTED, PARTNERS, DemoPartner
+from gateway.demo.register import register_client
+from gateway.oauth.access_token import issue
+from gateway.oauth.keys import KeyStore
+from gateway.settings import Settings
+from gateway.store.pool import Connection
+from scopes import pseudonym
+
+TOKENS_LIVE_FOR: Final = timedelta(days=30)
+SIGN_INS: Final = 10
+CLIENTS_PARTNER: Final = "shopmate"
+
+# The subject that the demo shows: seen by as many partners as there are, known in full, and with something that it withholds from
+# adlens; a canary only where there is nobody else.
+# in:  canaries uuid[], adlens partner_id uuid
+# row: subject_id uuid, login text
+# consent_state_by_subject
+_SHOWN: Final = """
+select a.subject_id, a.login
+  from platform.account a
+  join (select s.subject_id, count(*) as partners, sum(bit_count(s.covered::bit(64))) as covered,
+               coalesce(bool_or(s.partner_id = $2 and s.covered >> k.ordinal & 1 = 0), false) as withholds
+          from gateway.consent_state s cross join gateway.category k
+         where s.visible_until > now() and k.category = 'location.precise' group by s.subject_id) s using (subject_id)
+ order by a.subject_id = any($1), s.partners desc,
+          num_nulls(a.real_name, a.mobile_number, a.national_id, a.email, a.birth_date, a.city, a.location),
+          s.withholds desc, s.covered desc, a.subject_id
+ limit 1"""
+
+# Some more subjects, as they come
+# in:  not these uuid[], count integer
+# row: subject_id uuid, login text
+_OTHERS: Final = "select subject_id, login from platform.account where subject_id <> all ($1) order by subject_id limit $2"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class HandOut:
+    """document: what demo.json will hold. It has no repr: tokens and keys stand in it."""
+
+    document: Document
+
+
+async def hand_out(
+    conn: Connection, settings: Settings, url: str, filled: Filled, earlier: Document, clients: Sequence[Mapping[str, Any]]
+) -> HandOut:
+    """Register the partners' clients and those of CLIENTS, issue tokens, set passwords. `earlier`: keys already handed out stay.
+
+    Raises InvalidClientMetadata for CLIENTS.
+    """
+    keys = KeyStore(settings)
+    await keys.ensure(conn)
+    async with conn.transaction():
+        subjects = await _subjects(conn, settings, filled, earlier)
+        partners = {
+            partner.name: await _partner(conn, keys, settings, filled, partner, earlier, subjects) for partner in PARTNERS
+        }
+        for metadata in clients:
+            await register_client(conn, partner_id=filled.partner_ids[CLIENTS_PARTNER], metadata=metadata)
+    canaries = [
+        {
+            "subject_id": canary.subject_id,
+            "pseudonyms": _pseudonyms(settings, filled, UUID(canary.subject_id)),
+            "values": canary.values,
+        }
+        for canary in aviary(SEED).canaries
+    ]
+    return HandOut(
+        {
+            "base_url": settings.base_url,
+            "graphql_url": f"{settings.base_url}/graphql",
+            "admin_graphql_url": f"{settings.base_url}/admin/graphql",
+            "issuer": settings.issuer,
+            "database_url": url,
+            "partners": partners,
+            "subjects": subjects,
+            "admins": [],
+            "canaries": canaries,
+        }
+    )
+
+
+async def _partner(
+    conn: Connection,
+    keys: KeyStore,
+    settings: Settings,
+    filled: Filled,
+    partner: DemoPartner,
+    earlier: Document,
+    subjects: Sequence[Mapping[str, Any]],
+) -> Mapping[str, Any]:
+    """One entry of demo.json's `partners`. A partner whose tokens must be bound to a key gets none ready."""
+    key = document.client_key(earlier, partner.name)
+    await register_client(conn, partner_id=filled.partner_ids[partner.name], metadata=_metadata(partner, key))
+    scopes = [partner.scope.name] if partner.scope else []
+    entry: dict[str, Any] = {
+        "role": partner.role.value,
+        "client_id": partner.name,
+        "private_key_jwk": key,
+        "redirect_uris": [partner.redirect_uri],
+        "token_endpoint_auth_method": "private_key_jwt",
+        "dpop_bound": partner.is_dpop_bound,
+        "purpose": partner.scope.purpose.value if partner.scope else None,
+        "scopes": scopes,
+    }
+    if partner.is_dpop_bound:
+        return entry
+    entry["access_token"] = await issue(conn, keys, settings, client_id=partner.name, scopes=scopes, lifetime=TOKENS_LIVE_FOR)
+    if partner.scope:
+        subject = subjects[0]
+        known_as = subject["pseudonyms"][partner.name]
+        entry["subject_id"], entry["subject_pseudonym"] = subject["subject_id"], known_as
+        entry["subject_access_token"] = await issue(
+            conn,
+            keys,
+            settings,
+            client_id=partner.name,
+            scopes=scopes,
+            subject_id=UUID(subject["subject_id"]),
+            pseudonym=UUID(known_as),
+            lifetime=TOKENS_LIVE_FOR,
+        )
+    return entry
+
+
+def _metadata(partner: DemoPartner, key: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The client as RFC 7591 would register it."""
+    return {
+        "client_id": partner.name,
+        "client_name": partner.legal_name,
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": {"keys": [document.public_part(key)]},
+        "redirect_uris": [partner.redirect_uri],
+        "grant_types": ["authorization_code", "client_credentials", "refresh_token"],
+        "response_types": ["code"],
+        "scope": partner.scope.name if partner.scope else "",
+        "dpop_bound_access_tokens": partner.is_dpop_bound,
+    }
+
+
+async def _subjects(conn: Connection, settings: Settings, filled: Filled, earlier: Document) -> list[Mapping[str, Any]]:
+    """Some subjects who can sign in, the first of them the one that the demo shows."""
+    canaries = [UUID(canary.subject_id) for canary in aviary(SEED).canaries]
+    shown = await conn.fetch(_SHOWN, canaries, filled.partner_ids["adlens"])
+    rows = [*shown, *await conn.fetch(_OTHERS, [*canaries, *(row["subject_id"] for row in shown)], SIGN_INS - 1)]
+    found: list[Mapping[str, Any]] = []
+    for row in rows:
+        word = document.password(earlier, str(row["subject_id"]))
+        await conn.execute(
+            "update platform.account set password_hash = $2 where subject_id = $1", row["subject_id"], PasswordHasher().hash(word)
+        )
+        found.append(
+            {
+                "subject_id": str(row["subject_id"]),
+                "login": row["login"],
+                "password": word,
+                "pseudonyms": _pseudonyms(settings, filled, row["subject_id"]),
+            }
+        )
+    return found
+
+
+def _pseudonyms(settings: Settings, filled: Filled, subject_id: UUID) -> Mapping[str, str]:
+    """The id by which each partner knows the subject, by partner."""
+    key = settings.key("pseudonym")
+    return {
+        partner.name: str(pseudonym(key, filled.partner_ids[partner.name], scope.purpose.value, subject_id))
+        for partner, scope in GRANTED
+    }
