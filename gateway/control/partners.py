@@ -67,7 +67,7 @@ def add_client(
 
     async def run(conn: Connection, _keys: PseudonymKeys) -> None:
         partner_id = await partners.find(conn, name)
-        await partners.register_client(conn, partner_id=partner_id, client_id=client.client_id, metadata=client.document)
+        await partners.register_client(conn, partner_id=partner_id, client=client)
 
     ask(run)
     tell({"client_id": client.client_id}, f"client {client.client_id} is registered", as_json=as_json)

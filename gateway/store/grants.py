@@ -14,22 +14,24 @@ from gateway.store.questions import question
 from scopes import CatalogueField, Purpose, Redaction, ReviewFinding, ScopeField, ScopeVersion, review
 
 LOCK_SCOPE = question("grants", "lock_scope")
-NEXT_VERSION = question("grants", "next_version")
+LOCK_PARTNERS = question("grants", "lock_partners")
+LATEST = question("grants", "latest_version")
 ADD_VERSION = question("grants", "add_version")
-ADD_FIELD = question("grants", "add_field")
+ADD_FIELDS = question("grants", "add_fields")
 VERSION = question("grants", "version")
+HANDOVER = question("grants", "handover_instant")
 RETIRE = question("grants", "retire")
 ACTIVATE = question("grants", "activate")
-PURPOSE_OF = question("grants", "purpose_of")
+LOCK_EVERYBODY = question("partners", "lock_everybody")
+STATUS_OF = question("partners", "status_of")
 GIVE = question("grants", "give")
 REVOKE = question("grants", "revoke")
 LIST = question("grants", "list")
 
 
 class GrantError(Exception):
-    """code: SCOPE_UNKNOWN, SCOPE_INVALID, SCOPE_ACTIVE, SCOPE_REFUSED, GRANT_UNKNOWN, GRANT_INVALID. Names and ids, never data.
-
-    findings: with SCOPE_REFUSED, what the review found.
+    """code: SCOPE_UNKNOWN, SCOPE_INVALID, SCOPE_PURPOSE, SCOPE_ACTIVE, SCOPE_REFUSED, GRANT_UNKNOWN, GRANT_INVALID,
+    PARTNER_UNKNOWN. The message holds no data; findings are what the review found, with SCOPE_REFUSED.
     """
 
     def __init__(self, code: str, text: str, findings: tuple[ReviewFinding, ...] = ()) -> None:
@@ -38,21 +40,30 @@ class GrantError(Exception):
 
 
 async def propose(conn: AnyConnection, *, scope: str, purpose: Purpose, fields: Mapping[str, ScopeField]) -> int:
-    """Store a draft; returns its version. Nobody sees anything by it yet. Raises GrantError SCOPE_INVALID."""
+    """Store a draft; returns its version. Nobody sees anything by it yet.
+
+    Raises GrantError: SCOPE_INVALID, and SCOPE_PURPOSE where earlier versions have another purpose: what was granted and agreed
+    to for one purpose would otherwise serve another (policy 1.3); that is a scope of its own.
+    """
     async with conn.transaction():
         await conn.execute(LOCK_SCOPE, scope)
-        version: int = await conn.fetchval(NEXT_VERSION, scope)
+        latest = await conn.fetchrow(LATEST, scope)
+        if latest is not None and latest["purpose"] != purpose:
+            raise GrantError("SCOPE_PURPOSE", "a scope has one purpose in all its versions")
+        version = 1 if latest is None else int(latest["version"]) + 1
+        redactions = [json.dumps(field.redaction.to_wire()) for field in fields.values()]
+        reasons = [field.justification for field in fields.values()]
         try:
+            await conn.execute(LOCK_PARTNERS, scope)
             await conn.execute(ADD_VERSION, scope, version, purpose.value)
-            for path, field in fields.items():
-                await conn.execute(ADD_FIELD, scope, version, path, json.dumps(field.redaction.to_wire()), field.justification)
+            await conn.execute(ADD_FIELDS, scope, version, list(fields), redactions, reasons)
         except (asyncpg.CheckViolationError, asyncpg.ForeignKeyViolationError):
             raise GrantError("SCOPE_INVALID", "name, purpose or a justification is not one that can be") from None
     return version
 
 
 async def activate(conn: AnyConnection, *, scope: str, version: int, catalogue: Mapping[str, CatalogueField]) -> None:
-    """Let a draft take the active version's place, at one instant.
+    """Let a draft take the active version's place, at one instant: no instant has two active versions, and none has a gap.
 
     Raises GrantError: SCOPE_UNKNOWN, SCOPE_ACTIVE (it is or was), SCOPE_REFUSED with what the review finds (policy 1.1, 2.8).
     """
@@ -70,14 +81,19 @@ async def activate(conn: AnyConnection, *, scope: str, version: int, catalogue: 
         found = review(ScopeVersion(scope, version, Purpose(row["purpose"]), None, None, fields), catalogue)
         if found:
             raise GrantError("SCOPE_REFUSED", "the review speaks against this version", tuple(found))
-        await conn.execute(ACTIVATE, scope, version)
+        await conn.execute(LOCK_PARTNERS, scope)
+        # Read once the lock is held: a transaction that began earlier may have waited for one whose version began later
+        instant = await conn.fetchval(HANDOVER, scope)
+        await conn.execute(RETIRE, scope, instant)
+        await conn.execute(ACTIVATE, scope, version, instant)
 
 
 async def retire(conn: AnyConnection, *, scope: str) -> None:
     """End the active version without a successor. Raises GrantError SCOPE_UNKNOWN where none is active."""
     async with conn.transaction():
         await conn.execute(LOCK_SCOPE, scope)
-        if await conn.fetchval(RETIRE, scope) is None:
+        await conn.execute(LOCK_PARTNERS, scope)
+        if await conn.fetchval(RETIRE, scope, await conn.fetchval(HANDOVER, scope)) is None:
             raise GrantError("SCOPE_UNKNOWN", "no version of this scope is active")
 
 
@@ -91,29 +107,35 @@ async def give(
     ends_at: datetime,
     retention: timedelta,
 ) -> UUID:
-    """Give a partner the right to use a scope; returns the grant's id.
+    """Give a partner the right to use a scope; returns the grant's id. retention: how long it may keep what it got (policy 8.2).
 
-    Everybody is folded first, so that those whose cover rests on having accepted the policy are there when the grant is live.
-    Raises GrantError: SCOPE_UNKNOWN, GRANT_INVALID.
+    Everybody is folded first, so that those whose cover rests on having accepted the policy (policy 6.2) are there when the grant
+    is live; and once more afterwards, for those who accepted it meanwhile, when no grant yet asked for their fold. In the
+    caller's transaction nobody can accept meanwhile, and data subjects wait for its commit.
+    Raises GrantError: SCOPE_UNKNOWN, PARTNER_UNKNOWN, GRANT_INVALID.
     """
-    purpose = await conn.fetchval(PURPOSE_OF, scope)
-    if purpose is None:
+    if ends_at <= starts_at or retention <= timedelta(0):
+        raise GrantError("GRANT_INVALID", "a period ends after it starts, and data are kept for some time")
+    latest = await conn.fetchrow(LATEST, scope)
+    if latest is None:
         raise GrantError("SCOPE_UNKNOWN", "no such scope")
-    grant_id = uuid4()
-    try:
-        await fold_all(conn, keys, partner_id=partner_id, purpose=Purpose(purpose))
+    if await conn.fetchval(STATUS_OF, partner_id) is None:
+        raise GrantError("PARTNER_UNKNOWN", "no such partner")
+    grant_id, purpose = uuid4(), Purpose(latest["purpose"])
+    await fold_all(conn, keys, partner_id=partner_id, purpose=purpose)
+    async with conn.transaction():
+        await conn.execute(LOCK_EVERYBODY)
         await conn.execute(GIVE, grant_id, partner_id, scope, starts_at, ends_at, retention)
-    except (asyncpg.NoDataFoundError, asyncpg.CheckViolationError, asyncpg.ForeignKeyViolationError):
-        raise GrantError("GRANT_INVALID", "no such partner, or a period that ends before it starts") from None
+    await fold_all(conn, keys, partner_id=partner_id, purpose=purpose)
     return grant_id
 
 
 async def revoke(conn: AnyConnection, *, grant_id: UUID) -> None:
-    """End a grant now. Raises GrantError GRANT_UNKNOWN."""
+    """End a grant now. Raises GrantError GRANT_UNKNOWN where there is none, or none that still stands."""
     if await conn.fetchval(REVOKE, grant_id) is None:
-        raise GrantError("GRANT_UNKNOWN", "no such grant in force")
+        raise GrantError("GRANT_UNKNOWN", "no such grant, or none that still stands")
 
 
 async def everything(conn: AnyConnection) -> list[Mapping[str, Any]]:
-    """Every version of every scope with its fields, newest first within a scope."""
+    """Every version of every scope with its fields and whether it is active now, newest first within a scope."""
     return [{**row, "fields": json.loads(row["fields"])} for row in await conn.fetch(LIST)]

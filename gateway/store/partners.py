@@ -115,22 +115,23 @@ async def everyone(conn: AnyConnection) -> list[Mapping[str, Any]]:
     return [{**row, "clients": json.loads(row["clients"]), "grants": json.loads(row["grants"])} for row in await conn.fetch(LIST)]
 
 
-async def suspend(conn: AnyConnection, *, partner_id: UUID) -> None:
-    """Nothing goes to this partner from the next statement on, until it is resumed. Raises as `end`, and PARTNER_ENDED."""
-    await _set_status(conn, partner_id, "suspended")
+async def set_status(conn: AnyConnection, *, partner_id: UUID, status: str) -> None:
+    """active, suspended or ended; nothing goes to a partner that is not active, from the next statement on.
+
+    Raises PartnerError: PARTNER_UNKNOWN, PARTNER_INVALID, PARTNER_ENDED (what has ended with a partner does not begin again).
+    """
+    try:
+        async with conn.transaction():
+            if await conn.fetchval(SET_STATUS, partner_id, status) is not None:
+                return
+    except asyncpg.CheckViolationError:
+        raise PartnerError("PARTNER_INVALID", "status is not one that can be") from None
+    if await conn.fetchval(STATUS_OF, partner_id) is None:
+        raise PartnerError("PARTNER_UNKNOWN", "no such partner")
+    raise PartnerError("PARTNER_ENDED", "this partner has been ended")
 
 
-async def resume(conn: AnyConnection, *, partner_id: UUID) -> None:
-    """What the partner's grants still give it goes to it again. Raises as `suspend`."""
-    await _set_status(conn, partner_id, "active")
-
-
-async def end(conn: AnyConnection, *, partner_id: UUID) -> None:
-    """Nothing goes to this partner ever again. Raises PartnerError PARTNER_UNKNOWN."""
-    await _set_status(conn, partner_id, "ended")
-
-
-async def change(
+async def change_basis(
     conn: AnyConnection,
     keys: PseudonymKeys,
     *,
@@ -165,11 +166,3 @@ async def change(
             raise PartnerError("PARTNER_INVALID", "location or mechanism is not one that can be") from None
     for purpose in await conn.fetch(PURPOSES_OF, partner_id):
         await fold_all(conn, keys, partner_id=partner_id, purpose=Purpose(purpose["purpose"]))
-
-
-async def _set_status(conn: AnyConnection, partner_id: UUID, status: str) -> None:
-    if await conn.fetchval(SET_STATUS, partner_id, status) is not None:
-        return
-    if await conn.fetchval(STATUS_OF, partner_id) is None:
-        raise PartnerError("PARTNER_UNKNOWN", "no such partner")
-    raise PartnerError("PARTNER_ENDED", "what has ended with this partner does not begin again")

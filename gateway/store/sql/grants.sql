@@ -4,50 +4,59 @@
 -- row: none
 select pg_advisory_xact_lock(hashtextextended('gateway.scope:' || $1, 0));
 
--- name: next_version
+-- name: lock_partners
+-- Those whose view a change of this scope will change, in order: two scopes changed at once cannot wait for each other.
 -- in:  scope text
--- row: version integer
-select coalesce(max(version), 0) + 1 from gateway.scope_version where scope = $1;
+-- row: none
+select from gateway.partner p
+ where exists (select from gateway.partner_grant g where g.partner_id = p.partner_id and g.scope = $1)
+ order by p.partner_id for no key update;
+
+-- name: latest_version
+-- in:  scope text
+-- row: version integer, purpose text
+-- scope_version_pkey
+select version, purpose from gateway.scope_version where scope = $1 order by version desc limit 1;
 
 -- name: add_version
 -- in:  scope text, version integer, purpose text
 -- row: none
 insert into gateway.scope_version (scope, version, purpose) values ($1, $2, $3);
 
--- name: add_field
--- in:  scope text, version integer, path text, redaction text (JSON), justification text
+-- name: add_fields
+-- in:  scope text, version integer; path, redaction (JSON), justification text[], of one length
 -- row: none
-insert into gateway.scope_field (scope, version, path, redaction, justification) values ($1, $2, $3, $4::text::jsonb, $5);
+insert into gateway.scope_field (scope, version, path, redaction, justification)
+select $1, $2, f.path, f.redaction::jsonb, f.justification
+  from unnest($3::text[], $4::text[], $5::text[]) f (path, redaction, justification);
 
 -- name: version
 -- in:  scope text, version integer
 -- row: purpose text, active_from timestamptz, fields json
+-- scope_version_pkey, scope_field_pkey
 select s.purpose, s.active_from,
        (select coalesce(json_agg(json_build_object('path', f.path, 'redaction', f.redaction, 'justification', f.justification)
                                  order by f.path), '[]')
           from gateway.scope_field f where f.scope = s.scope and f.version = s.version)::text as fields
   from gateway.scope_version s where s.scope = $1 and s.version = $2;
 
--- name: retire
+-- name: handover_instant
+-- Now, but never before an earlier handover, should the clock have been set back.
 -- in:  scope text
+-- row: timestamptz
+select greatest(clock_timestamp(), max(active_from), max(retired_at)) from gateway.scope_version where scope = $1;
+
+-- name: retire
+-- in:  scope text, at timestamptz
 -- row: version integer
-update gateway.scope_version set retired_at = statement_timestamp()
+-- scope_version_active
+update gateway.scope_version set retired_at = $2
  where scope = $1 and active_from is not null and retired_at is null returning version;
 
 -- name: activate
--- One statement, so that the one ends at the very instant at which the other begins.
--- in:  scope text, version integer
+-- in:  scope text, version integer, at timestamptz
 -- row: none
-with retired as (
-    update gateway.scope_version set retired_at = statement_timestamp()
-     where scope = $1 and active_from is not null and retired_at is null
-)
-update gateway.scope_version set active_from = statement_timestamp() where scope = $1 and version = $2;
-
--- name: purpose_of
--- in:  scope text
--- row: purpose text
-select purpose from gateway.scope_version where scope = $1 order by version desc limit 1;
+update gateway.scope_version set active_from = $3 where scope = $1 and version = $2;
 
 -- name: give
 -- in:  grant_id, partner_id uuid, scope text, starts_at, ends_at timestamptz, retention interval
@@ -57,11 +66,13 @@ insert into gateway.partner_grant (grant_id, partner_id, scope, starts_at, ends_
 -- name: revoke
 -- in:  grant_id uuid
 -- row: grant_id uuid
-update gateway.partner_grant set revoked_at = now() where grant_id = $1 and revoked_at is null returning grant_id;
+update gateway.partner_grant set revoked_at = clock_timestamp() where grant_id = $1 and revoked_at is null returning grant_id;
 
 -- name: list
--- row: scope text, version integer, purpose text, active_from, retired_at timestamptz, fields json
+-- row: scope text, version integer, purpose text, active_from, retired_at timestamptz, is_active boolean, fields json
 select s.scope, s.version, s.purpose, s.active_from, s.retired_at,
+       coalesce(s.active_from <= statement_timestamp() and (s.retired_at is null or s.retired_at > statement_timestamp()), false)
+           as is_active,
        (select coalesce(json_agg(json_build_object('path', f.path, 'redaction', f.redaction, 'justification', f.justification)
                                  order by f.path), '[]')
           from gateway.scope_field f where f.scope = s.scope and f.version = s.version)::text as fields

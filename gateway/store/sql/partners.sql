@@ -31,7 +31,7 @@ select p.partner_id, p.name, p.legal_name, p.role, p.kind, p.processing_location
        (select coalesce(json_agg(c.client_id order by c.client_id), '[]') from gateway.client c
          where c.partner_id = p.partner_id)::text as clients,
        (select coalesce(json_agg(json_build_object('grant_id', g.grant_id, 'scope', g.scope, 'starts_at', g.starts_at,
-                                                          'ends_at', g.ends_at) order by g.scope, g.starts_at), '[]')
+                                                  'ends_at', g.ends_at) order by g.scope, g.starts_at), '[]')
           from gateway.partner_grant g
          where g.partner_id = p.partner_id and g.revoked_at is null and g.ends_at > statement_timestamp())::text as grants
   from gateway.partner p order by p.name;
@@ -50,7 +50,7 @@ lock table gateway.subject in share mode;
 -- name: basis_of
 -- in:  partner_id uuid
 -- row: role, processing_location, cross_border_mechanism, kind text
-select role, processing_location, cross_border_mechanism, kind from gateway.partner where partner_id = $1 for update;
+select role, processing_location, cross_border_mechanism, kind from gateway.partner where partner_id = $1 for no key update;
 
 -- name: change_basis
 -- Rows folded before this are not read until they are folded again.
