@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.catalogue.weidandan import CATALOGUE
 from gateway.request.codes import Code, GatewayError
 from gateway.store import grants
 from gateway.store.grants import GrantError
 from scopes import Fault, Purpose, Redaction, Rung, ScopeField
-from tests.support.world import CATALOGUE, World
+from tests.support.world import World
 
 REVEAL = Redaction(Rung.REVEAL)
 

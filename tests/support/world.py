@@ -89,7 +89,7 @@ class World:
         return name
 
     async def a_grant(self, partner_id: UUID, scope: str, **changed: Any) -> UUID:
-        wanted = {
+        wanted: dict[str, Any] = {
             "starts_at": self.started - timedelta(days=30),
             "ends_at": self.started + timedelta(days=30),
             "retention": timedelta(days=90),
