@@ -3,13 +3,14 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Annotated, NoReturn, TypeVar
 
 import asyncpg
 import typer
 
 from gateway.settings import Settings
-from gateway.store.consents import ConsentError, PseudonymKeys
+from gateway.store.consents import ConsentError
 from gateway.store.embedded import owner_url
 from gateway.store.grants import GrantError
 from gateway.store.halts import HaltError
@@ -21,29 +22,40 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Found = TypeVar("Found")
 
 
-def ask(question: Callable[[Connection, PseudonymKeys], Awaitable[Found]]) -> Found:
+def ask(question: Callable[[Connection], Awaitable[Found]]) -> Found:
     """Run a question on the database of the settings; a planned refusal is one line and status 1."""
 
     async def run() -> Found:
-        settings = Settings()
-        async with owner_url(settings) as url:
-            conn: Connection = await asyncpg.connect(url, server_settings={"timezone": "UTC"})
+        async with owner_url(Settings()) as url:
+            conn: Connection = await asyncpg.connect(
+                url, server_settings={"timezone": "UTC", "application_name": "gateway control"}
+            )
             try:
-                return await question(conn, PseudonymKeys(settings.key("pseudonym")))
+                return await question(conn)
             finally:
                 await conn.close()
 
     try:
         return asyncio.run(run())
-    except (ConsentError, GrantError, HaltError, PartnerError) as refused:
+    except GrantError as refused:
+        findings = "".join(f"\n{finding.path}: {finding.fault.value}" for finding in refused.findings)
+        fail(f"{refused.code}: {refused}{findings}", DOES_NOT_HOLD)
+    except (ConsentError, HaltError, PartnerError) as refused:
         fail(f"{refused.code}: {refused}", DOES_NOT_HOLD)
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        fail("this database holds no gateway: `gateway migrate` makes one", DOES_NOT_HOLD)
 
 
 def tell(body: object, text: str, *, as_json: bool) -> None:
     """Print one or the other. body may hold ids, instants and names."""
-    typer.echo(json.dumps(body, default=str, ensure_ascii=False) if as_json else text)
+    typer.echo(json.dumps(body, default=_plain, ensure_ascii=False) if as_json else text)
 
 
 def fail(text: str, status: int) -> NoReturn:
+    """End the command with one line and this status."""
     typer.echo(text, err=True)
     raise typer.Exit(status)
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

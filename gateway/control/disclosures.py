@@ -3,7 +3,6 @@
 import typer
 
 from gateway.control.answer import DOES_NOT_HOLD, AsJson, ask, tell
-from gateway.store.consents import PseudonymKeys
 from gateway.store.pool import Connection
 from gateway.store.questions import question
 
@@ -21,7 +20,7 @@ def disclosures() -> None:
 def verify(*, as_json: AsJson = False) -> None:
     """Every row of a data subject has its disclosure, every disclosure its projection and as many data subjects as it says."""
 
-    async def run(conn: Connection, _keys: PseudonymKeys) -> list[dict[str, object]]:
+    async def run(conn: Connection) -> list[dict[str, object]]:
         return [dict(row) for row in await conn.fetch(FLAWS)]
 
     found = ask(run)

@@ -7,7 +7,6 @@ import typer
 
 from gateway.control.answer import USAGE, AsJson, ask, fail, tell
 from gateway.store import halts, partners
-from gateway.store.consents import PseudonymKeys
 from gateway.store.pool import Connection
 
 app = typer.Typer(help="Stop the flow; it counts from the next query on.", no_args_is_help=True)
@@ -29,7 +28,7 @@ def add(
     """Halt one partner, one scope, or all."""
     target = _target(partner, scope, everything=everything)
 
-    async def run(conn: Connection, _keys: PseudonymKeys) -> UUID:
+    async def run(conn: Connection) -> UUID:
         partner_id = None if partner is None else await partners.find(conn, partner)
         return await halts.add(conn, target=target, partner_id=partner_id, scope=scope, reason=reason)
 
@@ -42,7 +41,7 @@ def lift(*, partner: OfPartner = None, scope: OfScope = None, everything: OfAll 
     """End every halt of exactly this target."""
     target = _target(partner, scope, everything=everything)
 
-    async def run(conn: Connection, _keys: PseudonymKeys) -> int:
+    async def run(conn: Connection) -> int:
         partner_id = None if partner is None else await partners.find(conn, partner)
         return await halts.lift(conn, target=target, partner_id=partner_id, scope=scope)
 
@@ -54,7 +53,7 @@ def lift(*, partner: OfPartner = None, scope: OfScope = None, everything: OfAll 
 def list_(*, as_json: AsJson = False) -> None:
     """The halts in force."""
 
-    async def run(conn: Connection, _keys: PseudonymKeys) -> list[dict[str, object]]:
+    async def run(conn: Connection) -> list[dict[str, object]]:
         return [dict(row) for row in await halts.in_force(conn)]
 
     found = ask(run)

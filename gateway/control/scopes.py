@@ -1,15 +1,16 @@
 """`gateway scopes`: what each purpose may read, version by version."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
 from gateway.catalogue.definition import load
-from gateway.control.answer import AsJson, ask, tell
+from gateway.control.answer import DOES_NOT_HOLD, AsJson, ask, fail, tell
 from gateway.settings import Settings
 from gateway.store import grants
-from gateway.store.consents import PseudonymKeys
 from gateway.store.pool import Connection
+from scopes import Redaction
 
 app = typer.Typer(help="Scopes and their versions.", no_args_is_help=True)
 
@@ -18,12 +19,37 @@ app = typer.Typer(help="Scopes and their versions.", no_args_is_help=True)
 def list_(*, as_json: AsJson = False) -> None:
     """Every version of every scope, with its fields, their redaction and why each is needed."""
 
-    async def run(conn: Connection, _keys: PseudonymKeys) -> list[dict[str, object]]:
+    async def run(conn: Connection) -> list[dict[str, Any]]:
         return [dict(row) for row in await grants.everything(conn)]
 
     found = ask(run)
     lines = [f"{row['scope']}@{row['version']}  {row['purpose']}  {_state(row)}" for row in found]
     tell(found, "\n".join(lines) or "there is no scope", as_json=as_json)
+
+
+@app.command()
+def show(
+    scope: Annotated[str, typer.Argument(help="The scope's name.")],
+    version: Annotated[int | None, typer.Option(help="One version only.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """What a scope may read, how each field is redacted and why it is needed, newest version first."""
+
+    async def run(conn: Connection) -> list[dict[str, Any]]:
+        return [dict(row) for row in await grants.everything(conn) if row["scope"] == scope and version in {None, row["version"]}]
+
+    found = ask(run)
+    if not found:
+        fail("SCOPE_UNKNOWN: no such scope or version", DOES_NOT_HOLD)
+    lines = []
+    for row in found:
+        lines.append(f"{row['scope']}@{row['version']}  {row['purpose']}  {_state(row)}")
+        lines += [
+            f"  {field['path']}  {Redaction.from_wire(field['redaction']).label()}  {field['justification']}"
+            for field in row["fields"]
+        ]
+    tell(found, "\n".join(lines), as_json=as_json)
 
 
 @app.command()
@@ -36,7 +62,7 @@ def activate(
     """Let a draft take the place of the active version, if the review finds nothing against it."""
     catalogue = load(Settings().catalogue).fields
 
-    async def run(conn: Connection, _keys: PseudonymKeys) -> None:
+    async def run(conn: Connection) -> None:
         await grants.activate(conn, scope=scope, version=version, catalogue=catalogue)
 
     ask(run)
@@ -47,14 +73,14 @@ def activate(
 def retire(scope: Annotated[str, typer.Argument(help="The scope's name.")], *, as_json: AsJson = False) -> None:
     """End the active version of a scope without a successor."""
 
-    async def run(conn: Connection, _keys: PseudonymKeys) -> None:
+    async def run(conn: Connection) -> None:
         await grants.retire(conn, scope=scope)
 
     ask(run)
     tell({"scope": scope}, f"{scope} is retired", as_json=as_json)
 
 
-def _state(row: dict[str, object]) -> str:
+def _state(row: Mapping[str, Any]) -> str:
     if row["active_from"] is None:
         return "draft"
-    return "active" if row["retired_at"] is None else "retired"
+    return "active" if row["is_active"] else "retired"

@@ -173,6 +173,13 @@ class World:
         answer = await self.ask(caller, f"{{ subjects(first: 100) {{ edges {{ node {{ {selection} }} }} }} }}")
         return [edge["node"] for edge in answer["data"]["subjects"]["edges"]]
 
+    async def until_waiting(self, conn: Connection) -> None:
+        """Return once the statement that another task runs on `conn` waits for a lock."""
+        while not await self.owner.fetchval(
+            "select exists (select from pg_locks where pid = $1 and not granted)", conn.get_server_pid()
+        ):
+            pass
+
 
 @asynccontextmanager
 async def a_world(database: Database, data: Path) -> AsyncIterator[World]:

@@ -32,7 +32,7 @@ insert into gateway.policy_acceptance (subject_id, policy_version) values ($1, $
 
 -- name: folds_of_subject
 -- Every (partner, purpose) whose state of this data subject may change with a setting or an acceptance: those it has a row for, and
--- those that a processor's grant opens to everybody who accepted the policy.
+-- those that a processor's grant opens to everybody who accepted the policy; also a grant that has ended, which left rows behind.
 -- in:  subject_id uuid
 -- row: partner_id uuid, purpose text
 -- consent_state_by_subject
@@ -40,7 +40,7 @@ select partner_id, purpose from gateway.consent_state where subject_id = $1
 union
 select g.partner_id, s.purpose
   from gateway.partner_grant g join gateway.partner p using (partner_id) join gateway.scope_version s on s.scope = g.scope
- where p.role = 'processor' and g.revoked_at is null and g.ends_at > statement_timestamp();
+ where p.role = 'processor';
 
 -- name: fold
 -- Folds some data subjects towards one partner and purpose.
@@ -56,9 +56,12 @@ select gateway.fold($1, $2, $3, $4, $5, $6);
 select subject_id from gateway.subject where subject_id > $1 order by subject_id limit $2;
 
 -- name: states
--- Every (partner, purpose) that has folded state.
+-- Every (partner, purpose) that has folded state, or ought to have.
 -- row: partner_id uuid, purpose text
-select distinct partner_id, purpose from gateway.consent_state;
+select partner_id, purpose from gateway.consent_state
+union select partner_id, purpose from gateway.consent_event
+union select g.partner_id, s.purpose from gateway.partner_grant g join gateway.scope_version s using (scope)
+order by 1, 2;
 
 -- name: differences
 -- Where state and ledgers of one (partner, purpose) disagree, of two kinds: rows that are missing, too many or folded otherwise, and
@@ -85,3 +88,8 @@ select coalesce(e.subject_id, s.subject_id) as subject_id,
     or s.covered <> gateway.covered_at(s.cover_until, s.folded_at)
     or s.visible_until <> (select max(u) from unnest(s.cover_until) u)
     or s.settled_until <> coalesce((select min(u) from unnest(s.cover_until) u where u > s.folded_at), 'infinity');
+
+-- name: a_state
+-- Any one folded row, to see whether a key is the one in use.
+-- row: partner_id uuid, purpose text, subject_id uuid, pseudonym uuid
+select partner_id, purpose, subject_id, pseudonym from gateway.consent_state where key_version = 1 limit 1;
