@@ -15,14 +15,10 @@ from gateway.request.redact import expression
 from gateway.request.run import RunArguments, read_count, read_cursor, read_pseudonym
 from gateway.request.selection import Selected
 from gateway.store.clause import literal
-from scopes import Kind, PlannedField, Rung
+from scopes import PlannedField, Rung
 
 NULL = "'null'"
 PSEUDONYM = """('"' || {}.pseudonym || '"')"""
-# Kinds whose every shape is free of quotation marks, backslashes and control characters
-PLAIN = frozenset(
-    {Kind.PHONE, Kind.NATIONAL_ID, Kind.POSTCODE, Kind.BIRTH_DATE, Kind.INSTANT, Kind.IP, Kind.LOCATION, Kind.IDENTIFIER}
-)
 SHA256_BLOCK = 64  # bytes
 DATA_ROOTS = frozenset({"me", "subject", "subjects"})
 
@@ -167,34 +163,38 @@ class _NodeWriter:
         return [n for n, lateral in enumerate(self.laterals) if " as others" in lateral]
 
     def object(self, selected: Sequence[Selected], type_name: str) -> str:
+        """SQL of type text that is never null: one JSON object."""
         members = self.fetcher.catalogue.types[type_name].members
-        parts: list[tuple[str, str]] = []
+        writer = ObjectWriter()
         for field in selected:
             if field.name == "__typename":
-                parts.append((field.key, _typename(field)))
+                writer.string(field.key, literal(field.type_name))
             elif field.name == "id" and type_name == self.fetcher.catalogue.subject.name:
-                parts.append((field.key, PSEUDONYM.format("c")))
+                writer.string(field.key, "c.pseudonym::text")
             else:
-                parts.append((field.key, self._member(field, members[field.name])))
-        return json_object(parts)
+                self._member(field, members[field.name], writer)
+        return writer.written()
 
-    def _member(self, field: Selected, member: Member) -> str:
+    def _member(self, field: Selected, member: Member, writer: "ObjectWriter") -> None:
         shared = member.shared
         if isinstance(shared, Leaf):
-            return self._leaf(member.path, shared)
-        if isinstance(shared, LeafList):
-            return self._list(field, shared.table, self._leaf(member.path, shared.leaf), [member.path])
-        paths = _leaf_paths(self.fetcher, field.children, shared.type_name)
-        paths = paths or [representative(self.fetcher.catalogue, self.fetcher.fields, shared.type_name)]
-        return self._list(field, shared.table, self.object(field.children, shared.type_name), paths)
+            writer.string(field.key, self._leaf(member.path, shared))
+        elif isinstance(shared, LeafList):
+            item = f"coalesce(to_json({self._leaf(member.path, shared.leaf)})::text, {NULL})"
+            writer.json(field.key, self._list(field, shared.table, item, [member.path]))
+        else:
+            paths = _leaf_paths(self.fetcher, field.children, shared.type_name)
+            paths = paths or [representative(self.fetcher.catalogue, self.fetcher.fields, shared.type_name)]
+            item = self.object(field.children, shared.type_name)
+            writer.json(field.key, self._list(field, shared.table, item, paths))
 
     def _leaf(self, path: str, leaf: Leaf) -> str:
+        """SQL of type text: the redacted value, null where it is withheld."""
         planned = self.fetcher.fields[path]
         # a placeholder that the text does not use has no type, so the keys are there only where they are needed
         pads = self.fetcher.key_pads() if planned.redaction.rung is Rung.PSEUDONYMISE else ("", "")
         value = expression(leaf.kind, planned.redaction, leaf.column, key_pads=pads, at="statement_timestamp()")
-        covered = covers(1 << self.fetcher.ordinals[planned.category])
-        return f"coalesce(case when {covered} then {_string(value, leaf.kind, planned.redaction.rung)} end, {NULL})"
+        return f"case when {covers(1 << self.fetcher.ordinals[planned.category])} then {value} end"
 
     def _list(self, field: Selected, table: Table, item: str, paths: Iterable[str]) -> str:
         """A list is there when any of what is selected in it is covered; each leaf in it asks for itself once more."""
@@ -255,12 +255,6 @@ def nodes_of(root: Selected) -> tuple[Selected, ...]:
     return tuple(node for edges in root.children if edges.name == "edges" for node in edges.children if node.name == "node")
 
 
-def _string(value: str, kind: Kind, rung: Rung) -> str:
-    """SQL of a JSON string; escaping costs as much as the redaction itself, so it is left out where nothing can need it."""
-    is_plain = kind in PLAIN or rung is Rung.PSEUDONYMISE
-    return f"""'"' || ({value}) || '"'""" if is_plain else f"to_json({value})::text"
-
-
 def _typename(field: Selected) -> str:
     return literal(json.dumps(field.type_name))
 
@@ -271,7 +265,7 @@ def _cursor(number: int, direction: str) -> str:
 
 
 def json_object(parts: Sequence[tuple[str, str]]) -> str:
-    """SQL that concatenates one JSON object; the values are SQL of type text that is never null."""
+    """SQL that concatenates one JSON object; the values are SQL of type text that is never null, JSON themselves."""
     pieces: list[str] = []
     opening = "{"
     for key, value in parts:
@@ -279,3 +273,40 @@ def json_object(parts: Sequence[tuple[str, str]]) -> str:
         pieces.append(value)
         opening = ","
     return "(" + " || ".join([*pieces, "'}'"]) + ")" if pieces else "'{}'"
+
+
+class ObjectWriter:
+    """Writes SQL for one JSON object of strings, nulls and ready JSON, in the order in which they come.
+
+    json_object(keys, values) escapes all strings of a run at once, in two thirds of the time of json_build_object; its arrays have
+    no limit on pairs, and its keys are constants. Runs and ready JSON are joined at their braces.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._keys: list[str] = []
+        self._values: list[str] = []
+
+    def string(self, key: str, value: str) -> None:
+        """value: SQL of type text; null becomes null."""
+        self._keys.append(literal(key))
+        self._values.append(value)
+
+    def json(self, key: str, value: str) -> None:
+        """value: SQL of type text that is never null, JSON itself."""
+        self._end_run()
+        self._pieces.append(f"{literal(json.dumps(key, ensure_ascii=False) + ':')} || {value}")
+
+    def written(self) -> str:
+        if not self._pieces:
+            return self._run() if self._keys else "'{}'"
+        self._end_run()
+        return "('{' || " + " || ',' || ".join(self._pieces) + " || '}')"
+
+    def _run(self) -> str:
+        return f"json_object(array[{', '.join(self._keys)}], array[{', '.join(self._values)}]::text[])::text"
+
+    def _end_run(self) -> None:
+        if self._keys:
+            self._pieces.append(f"substr(left({self._run()}, -1), 2)")
+            self._keys, self._values = [], []

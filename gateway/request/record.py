@@ -135,6 +135,7 @@ def _others(arguments: RunArguments, readings: Sequence[Reading], disclosure: st
     return f"""recorded_others as (
   insert into gateway.disclosure_subject (disclosed_at, disclosure_id, subject_id, roots, covered)
   select statement_timestamp(), {disclosure}, s.subject_id, 0, {SETTLED}
-    from (select distinct id::uuid as id from ({listed}) l, unnest(string_to_array(rtrim(l.others, ','), ',')) id where id <> '') o
+    from (select distinct id::uuid as id
+            from ({listed}) l, unnest(string_to_array(rtrim(l.others, ','), ',')) id where id <> '') o
     join gateway.consent_state s on s.partner_id = {partner} and s.purpose = {purpose} and s.subject_id = o.id
    where {IS_READABLE})"""

@@ -15,7 +15,7 @@ page_0 as materialized (
    where s.partner_id = $2::uuid and s.purpose = $6::text and s.basis_version = (select basis_version from caller) and s.is_synthetic = (select contract_run from caller) and s.visible_until > statement_timestamp() and (select verdict = 'OK' from caller) and false),
 shown_0 as (select * from page_0),
 node_0 as materialized (
-  select c.subject_id, c.pseudonym, c.covered, c.reasons, null as others, ('{"id":' || ('"' || c.pseudonym || '"') || ',"birthDate":' || coalesce(case when (c.covered & 32) <> 0 then '"' || (case when x.birth_date > date '0001-01-01' and x.birth_date < date '9999-12-31' then to_char(x.birth_date::timestamp, 'YYYY') end) || '"' end, 'null') || '}') as node0
+  select c.subject_id, c.pseudonym, c.covered, c.reasons, null as others, json_object(array['id', 'birthDate'], array[c.pseudonym::text, case when (c.covered & 32) <> 0 then case when x.birth_date > date '0001-01-01' and x.birth_date < date '9999-12-31' then to_char(x.birth_date::timestamp, 'YYYY') end end]::text[])::text as node0
     from shown_0 c join platform.account x on x.subject_id = c.subject_id
    order by c.pseudonym),
 page_1 as materialized (
@@ -25,11 +25,11 @@ page_1 as materialized (
    order by s.pseudonym limit $9::integer + 1),
 shown_1 as (select * from page_1 order by pseudonym limit $9::integer),
 node_1 as materialized (
-  select c.subject_id, c.pseudonym, c.covered, c.reasons, null as others, ('{"serviceEvents":' || case when (c.covered & 65536) <> 0 then '[' || coalesce(l0.items, '') || ']' else 'null' end || '}') as node0
+  select c.subject_id, c.pseudonym, c.covered, c.reasons, null as others, ('{' || '"serviceEvents":' || case when (c.covered & 65536) <> 0 then '[' || coalesce(l0.items, '') || ']' else 'null' end || '}') as node0
     from shown_1 c join platform.account x on x.subject_id = c.subject_id
     cross join lateral (
       select string_agg(i.item, ',') as items
-        from (select ('{"ipAddress":' || coalesce(case when (c.covered & 65536) <> 0 then '"' || (case when x.ip_address is not null then network(set_masklen(x.ip_address, case family(x.ip_address) when 4 then 24 else 48 end))::text end) || '"' end, 'null') || '}') as item from platform.service_event x
+        from (select json_object(array['ipAddress'], array[case when (c.covered & 65536) <> 0 then case when x.ip_address is not null then network(set_masklen(x.ip_address, case family(x.ip_address) when 4 then 24 else 48 end))::text end end]::text[])::text as item from platform.service_event x
                where x.subject_id = c.subject_id and (c.covered & 65536) <> 0 order by x.occurred_at desc, x.event_id limit $7::integer) i) l0
    order by c.pseudonym),
 seen as materialized (
