@@ -35,6 +35,8 @@ def _basis(purpose: Purpose, role: Role, sensitivity: Sensitivity) -> Basis:
     is_sensitive = sensitivity is Sensitivity.SENSITIVE
     if purpose is Purpose.LEGAL_DISCLOSURE:  # policy 6.5
         return Basis.LEGAL_ORDER if role is Role.AUTHORITY else Basis.NONE
+    if purpose is Purpose.AGGREGATE_INSIGHT:  # policy 6.4: nothing about one data subject
+        return Basis.ANONYMOUS
     if role is Role.PROCESSOR and PURPOSES[purpose].is_entrusted:  # policy 6.2, 1.2
         return Basis.SENSITIVE_CONSENT if is_sensitive else Basis.POLICY_ACCEPTANCE
     if role in (Role.RECIPIENT, Role.SUCCESSOR):  # policy 6.1, 6.3

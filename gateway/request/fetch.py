@@ -278,7 +278,7 @@ def json_object(parts: Sequence[tuple[str, str]]) -> str:
 class ObjectWriter:
     """Writes SQL for one JSON object of strings, nulls and ready JSON, in the order in which they come.
 
-    json_object(keys, values) escapes all strings of a run at once, in two thirds of the time of json_build_object; its arrays have
+    json_object(keys, values) escapes all strings of a run at once, in two thirds of json_build_object's time; its arrays have
     no limit on pairs, and its keys are constants. Runs and ready JSON are joined at their braces.
     """
 
