@@ -3,6 +3,7 @@
 from itertools import product
 
 from scopes import BASIS, CATEGORIES, PURPOSES, Basis, Kind, Purpose, Reason, Refusal, Refused, Role, Sensitivity, parents
+from scopes.basis import _basis
 from scopes.decide import CONSENT_LEDGERS
 
 ANALYTICS = {Purpose.PRODUCT_IMPROVEMENT, Purpose.AD_MEASUREMENT, Purpose.AGGREGATE_INSIGHT}
@@ -76,7 +77,7 @@ def test_the_nodes_above_a_category_come_nearest_first() -> None:
 def test_every_purpose_role_and_sensitivity_has_its_basis() -> None:
     """policy 6.1 to 6.5: who needs what; a processor only for the purposes that clause 6.2 lists."""
     ordinary, sensitive = Sensitivity.ORDINARY, Sensitivity.SENSITIVE
-    for purpose in Purpose:
+    for purpose in set(Purpose) - {Purpose.AGGREGATE_INSIGHT}:
         is_legal, is_entrusted = purpose is Purpose.LEGAL_DISCLOSURE, purpose not in NOT_ENTRUSTED
         consent = (Basis.NONE, Basis.NONE) if is_legal else (Basis.SEPARATE_CONSENT, Basis.SENSITIVE_CONSENT)
         expected = {
@@ -87,6 +88,9 @@ def test_every_purpose_role_and_sensitivity_has_its_basis() -> None:
             Role.PUBLIC: (Basis.NONE, Basis.NONE),
         }
         assert {role: (BASIS[purpose, role, ordinary], BASIS[purpose, role, sensitive]) for role in Role} == expected
+        assert {role: (_basis(purpose, role, ordinary), _basis(purpose, role, sensitive)) for role in Role} == expected
+    assert {BASIS[Purpose.AGGREGATE_INSIGHT, role, sensitive] for role in Role} == {Basis.ANONYMOUS}
+    assert {BASIS[Purpose.AGGREGATE_INSIGHT, role, ordinary] for role in Role} == {Basis.ANONYMOUS}
     assert BASIS.keys() == set(product(Purpose, Role, Sensitivity))
 
 
@@ -95,7 +99,7 @@ def test_no_basis_but_consent_and_acceptance_covers_anything_yet() -> None:
     satisfiable = {Basis.POLICY_ACCEPTANCE, Basis.SEPARATE_CONSENT, Basis.SENSITIVE_CONSENT}
 
     assert satisfiable == CONSENT_LEDGERS
-    assert set(BASIS.values()) == satisfiable | {Basis.LEGAL_ORDER, Basis.NONE}
+    assert set(BASIS.values()) == satisfiable | {Basis.LEGAL_ORDER, Basis.ANONYMOUS, Basis.NONE}
 
 
 def test_reasons_keep_the_numbers_that_records_hold() -> None:
