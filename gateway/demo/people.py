@@ -47,13 +47,12 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 FIRST_DAY: Final = date(2019, 1, 1)
 LAST_DAY: Final = date(2025, 7, 1)
 _DAYS = tuple((FIRST_DAY + timedelta(days=n)).isoformat() for n in range((LAST_DAY - FIRST_DAY).days))
-_SECONDS = tuple(f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}" for second in range(86400))
 _BIRTHDAYS = tuple(date(1945, 1, 1) + timedelta(days=n) for n in range((date(2009, 1, 1) - date(1945, 1, 1)).days))
 _SITES = ("https://www.weidandan.example/p/", "https://search.example.cn/s?q=", "https://m.weidandan.example/topic/")
 _KEEP = (1 << 128) - 1 ^ (0xF << 76) ^ (0x3 << 62)  # all bits of a UUID but its version and variant
 _VERSION_4 = (0x4 << 76) | (0x2 << 62)
-_VERSION_7 = (0x7 << 76) | (0x2 << 62)
 _FIRST_TICK = 1_546_300_800_000  # of the ids of rows, in milliseconds: the first day
+_KEPT = (NULL, "t")  # deleted_at and is_shared of nearly all content
 
 
 def uuid_text(bits: int) -> str:
@@ -89,13 +88,20 @@ def batches(everybody: Folk, size: int = 5000) -> Iterator[Rows]:
 
 
 class _Maker:
-    """Draws values; the order of its draws is what makes the data the same again."""
+    """Draws values; the order of its draws is what makes the data the same again.
+
+    A million rows are made here while somebody waits: what is drawn often is drawn from pools made once, and the busiest lines
+    index them in place.
+    """
 
     def __init__(self, everybody: Folk, words: Vocabulary, chooser: random.Random) -> None:
         self.everybody, self.words = everybody, words
         self.rows: dict[str, list[Row]] = defaultdict(list)
         self._random, self._bits = chooser.random, chooser.getrandbits
         self._tick = _FIRST_TICK
+        self._tails = tuple(f"7{chooser.getrandbits(12):03x}8{chooser.getrandbits(60):015x}" for _ in range(4096))
+        self._moments = tuple(_moment(chooser) for _ in range(8192))
+        self._sayings = tuple(sentence + _one(EMOJI, chooser.random) for sentence in words.sentences for _ in range(4))
 
     def add_subject(self, number: int, subject: str) -> None:
         place = PLACES[int(self._random() ** 1.7 * len(PLACES))]
@@ -149,11 +155,12 @@ class _Maker:
             ))  # fmt: skip
 
     def _content(self, subject: str, joined: int) -> None:
-        draw_one, rows = self._random, self.rows
+        draw_one, rows, sayings = self._random, self.rows, self._sayings
+        posts = rows["post"]
         for _ in range(5):
-            post, depicted = self._uuid(), self._depicted(subject)
-            text = _one(self.words.sentences, draw_one) + _one(EMOJI, draw_one)
-            rows["post"].append((post, subject, text, self._later(joined), f"{{{depicted}}}", *self._fate(joined)))
+            post, text = self._uuid(), sayings[int(draw_one() * len(sayings))]
+            depicted = self._depicted(subject)
+            posts.append((post, subject, text, self._later(joined), f"{{{depicted}}}", *self._fate(joined)))
             if depicted:
                 rows["mention"].append((self._uuid(), post, subject, depicted))
         for _ in range(1 + (draw_one() < 0.4)):
@@ -181,8 +188,8 @@ class _Maker:
 
     def _uuid(self) -> str:
         """The id of a row: of version 7, each after the one before."""
-        self._tick += 1
-        return f"{(self._tick << 80 | self._bits(80)) & _KEEP | _VERSION_7:032x}"
+        self._tick = tick = self._tick + 1
+        return f"{tick:012x}{self._tails[tick & 4095]}"
 
     def _or_null(self, value: str, chance: float) -> str:
         return value if self._random() < chance else NULL
@@ -210,16 +217,17 @@ class _Maker:
         return f"{(36, 58, 101, 112, 114, 120, 183, 223)[bits >> 29]}.{bits >> 16 & 255}.{bits >> 8 & 255}.{bits & 255}"
 
     def _instant(self, day: int) -> str:
-        draw_one = self._random
-        return f"{_DAYS[day]} {_SECONDS[int(draw_one() * 86400)]}.{int(draw_one() * 1_000_000):06}+00"
+        return _DAYS[day] + self._moments[self._bits(13)]
 
     def _later(self, joined: int) -> str:
-        return self._instant(joined + int(self._random() * (len(_DAYS) - joined)))
+        return _DAYS[joined + int(self._random() * (len(_DAYS) - joined))] + self._moments[self._bits(13)]
 
     def _fate(self, joined: int) -> tuple[str, str]:
-        """deleted_at and is_shared: nearly all content is still there and shared."""
+        """deleted_at and is_shared."""
         chance = self._random()
-        return (self._later(joined) if chance < 0.03 else NULL), ("f" if 0.03 < chance < 0.05 else "t")
+        if chance > 0.05:
+            return _KEPT
+        return (self._later(joined), "t") if chance < 0.03 else (NULL, "f")
 
     def _depicted(self, subject: str) -> str:
         """Another subject in about one piece of content of twelve (policy 1.4), else an empty text."""
@@ -227,6 +235,12 @@ class _Maker:
             return ""
         other = _one(self.everybody.subject_ids, self._random)
         return "" if other == subject else other
+
+
+def _moment(chooser: random.Random) -> str:
+    """A time of day, to stand behind a date."""
+    second = chooser.randrange(86400)
+    return f" {second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}.{chooser.randrange(10**6):06}+00"
 
 
 def _one(items: Sequence[Item], draw_one: Callable[[], float]) -> Item:

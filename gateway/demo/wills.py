@@ -2,9 +2,9 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from gateway.demo.partners import GRANTED, DemoScope
@@ -29,15 +29,13 @@ _NODES: Final = (*CATEGORIES, *sorted({parent for name in CATEGORIES for parent 
 _WILLING: Final[Mapping[str, float]] = {"adlens": 0.64, "citymap": 0.74, "shopmate": 0.82, "overseas": 0.6}
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
+class Acceptance(NamedTuple):
     subject_id: UUID
     policy_version: str
     accepted_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Consent:
+class Consent(NamedTuple):
     """One event of the consent ledger; partner is a name. categories: empty for a withdrawal. ends_at: None until withdrawn."""
 
     consent_id: UUID
@@ -51,8 +49,7 @@ class Consent:
     recorded_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One event of the settings ledger. partner, category: None for all."""
 
     subject_id: UUID
@@ -161,9 +158,9 @@ def _consent(subject: UUID, offer: _Offer, will: Will, chooser: random.Random) -
     will.consents.append(first)
     later = first.recorded_at + timedelta(days=3)
     if 0.3 < fate < 0.36 and len(given) > 1:
-        will.consents.append(replace(first, kind="narrowed", categories=given[: len(given) // 2], recorded_at=later))
+        will.consents.append(first._replace(kind="narrowed", categories=given[: len(given) // 2], recorded_at=later))
     elif 0.36 < fate < 0.43:
-        will.consents.append(replace(first, kind="withdrawn", categories=(), cross_border=False, recorded_at=later))
+        will.consents.append(first._replace(kind="withdrawn", categories=(), cross_border=False, recorded_at=later))
 
 
 def _set(subject: UUID, will: Will, chooser: random.Random) -> None:
@@ -179,7 +176,7 @@ def _set(subject: UUID, will: Will, chooser: random.Random) -> None:
     )
     will.settings.append(off)
     if chooser.random() < 0.15:
-        will.settings.append(replace(off, allowed=True, recorded_at=off.recorded_at + timedelta(days=9)))
+        will.settings.append(off._replace(allowed=True, recorded_at=off.recorded_at + timedelta(days=9)))
 
 
 def _uuid(chooser: random.Random) -> UUID:
