@@ -19,13 +19,9 @@ class Category:
     """A leaf of the tree. name: dotted, `identity.real_name`. is_identity: never under an analytics purpose (policy 2.8)."""
 
     name: str
-    sensitivity: Sensitivity
-    is_identity: bool
     clause: str
-
-
-def _category(name: str, clause: str, *, is_sensitive: bool = False, is_identity: bool = False) -> Category:
-    return Category(name, Sensitivity.SENSITIVE if is_sensitive else Sensitivity.ORDINARY, is_identity, clause)
+    sensitivity: Sensitivity = Sensitivity.ORDINARY
+    is_identity: bool = False
 
 
 # In the order of the tree; only leaves. The bit of a category in the database is the database's own and not this order.
@@ -33,26 +29,26 @@ CATEGORIES: Final[Mapping[str, Category]] = MappingProxyType(
     {
         category.name: category
         for category in (
-            _category("identity.real_name", "1.2", is_identity=True),
-            _category("identity.mobile_number", "1.2", is_identity=True),
-            _category("identity.national_id", "1.2", is_sensitive=True, is_identity=True),
-            _category("identity.email", "1.2", is_identity=True),
-            _category("identity.account_id", "1.2", is_identity=True),
-            _category("profile.birth_date", "1.2"),
-            _category("profile.city", "1.2"),
-            _category("profile.language", "1.2"),
-            _category("profile.registered_at", "1.2"),
-            _category("contact.address", "1.2", is_identity=True),
-            _category("content.posts", "1.2"),
-            _category("content.photos", "1.2", is_sensitive=True),
-            _category("content.mentions", "1.4"),
-            _category("survey.answers", "1.2"),
-            _category("support.cases", "1.2"),
-            _category("log.events", "1.3"),
-            _category("log.ip_address", "1.3"),
-            _category("software.devices", "1.3"),
-            _category("partner.logins", "1.5"),
-            _category("location.precise", "1.3", is_sensitive=True),
+            Category("identity.real_name", "1.2", is_identity=True),
+            Category("identity.mobile_number", "1.2", is_identity=True),
+            Category("identity.national_id", "1.2", sensitivity=Sensitivity.SENSITIVE, is_identity=True),
+            Category("identity.email", "1.2", is_identity=True),
+            Category("identity.account_id", "1.2", is_identity=True),
+            Category("profile.birth_date", "1.2"),
+            Category("profile.city", "1.2"),
+            Category("profile.language", "1.2"),
+            Category("profile.registered_at", "1.2"),
+            Category("contact.address", "1.2", is_identity=True),
+            Category("content.posts", "1.2"),
+            Category("content.photos", "1.2", sensitivity=Sensitivity.SENSITIVE),
+            Category("content.mentions", "1.4"),
+            Category("survey.answers", "1.2"),
+            Category("support.cases", "1.2"),
+            Category("log.events", "1.3"),
+            Category("log.ip_address", "1.3"),
+            Category("software.devices", "1.3"),
+            Category("partner.logins", "1.5"),
+            Category("location.precise", "1.3", sensitivity=Sensitivity.SENSITIVE),
         )
     }
 )

@@ -44,8 +44,7 @@ def generalise(kind: Kind, step: str, text: str, at: datetime) -> str | None:
             return text.partition("@")[2]
         case Kind.ADDRESS, _:
             return city(text)
-        case _:
-            return None
+    return None
 
 
 def age_band(text: str, at: datetime) -> str | None:

@@ -16,7 +16,7 @@ def redact(kind: Kind, redaction: Redaction, value: RawValue | None, *, at: date
     at: the statement's instant, for ages. key: 32 bytes, `field_key` of partner and purpose, for the pseudonymise rung.
     Never raises: an error text could quote the value.
     """
-    text = None if value is None else wire_form(kind, value)
+    text = wire_form(kind, value)
     if text is None or not is_valid(kind, redaction):
         return None
     match redaction.rung:
@@ -28,5 +28,4 @@ def redact(kind: Kind, redaction: Redaction, value: RawValue | None, *, at: date
             return generalise(kind, str(redaction.step), text, at)
         case Rung.PSEUDONYMISE:
             return value_pseudonym(key, kind, text)
-        case Rung.WITHHOLD:
-            return None
+    return None  # withheld

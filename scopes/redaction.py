@@ -115,20 +115,16 @@ class MaskRule:
     default: Redaction
 
 
-def _mask(head: int, tail: int = 0, *, default: tuple[int, int]) -> MaskRule:
-    return MaskRule(head, tail, Redaction(Rung.MASK, head=default[0], tail=default[1]))
-
-
 # No national standard fixes the digits. The defaults are no looser than what partners of Chinese order platforms see.
 MASKS: Final[Mapping[Kind, MaskRule]] = MappingProxyType(
     {
-        Kind.NAME: _mask(1, default=(1, 0)),
-        Kind.PHONE: _mask(3, 4, default=(3, 4)),
-        Kind.NATIONAL_ID: _mask(3, 4, default=(1, 1)),
-        Kind.EMAIL: _mask(3, default=(1, 0)),
-        Kind.ADDRESS: _mask(6, default=(6, 0)),
-        Kind.POSTCODE: _mask(3, default=(2, 0)),
-        Kind.TEXT: _mask(6, default=(1, 0)),
+        Kind.NAME: MaskRule(1, 0, Redaction(Rung.MASK, head=1)),
+        Kind.PHONE: MaskRule(3, 4, Redaction(Rung.MASK, head=3, tail=4)),
+        Kind.NATIONAL_ID: MaskRule(3, 4, Redaction(Rung.MASK, head=1, tail=1)),
+        Kind.EMAIL: MaskRule(3, 0, Redaction(Rung.MASK, head=1)),
+        Kind.ADDRESS: MaskRule(6, 0, Redaction(Rung.MASK, head=6)),
+        Kind.POSTCODE: MaskRule(3, 0, Redaction(Rung.MASK, head=2)),
+        Kind.TEXT: MaskRule(6, 0, Redaction(Rung.MASK, head=1)),
     }
 )
 

@@ -65,7 +65,7 @@ def is_national_id(text: str) -> bool:
     The check digit is not tested: a number with a slip in it is as telling as one without. Other documents (passports, permits)
     have other shapes.
     """
-    body = text[:-1] if len(text) == 18 and text[-1] in "Xx" else text
+    body = text[:-1] if len(text) == 18 and text[-1] in ("X", "x") else text
     return len(text) in (15, 18) and set(body) <= DIGITS
 
 

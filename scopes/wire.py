@@ -22,8 +22,8 @@ _FIRST_INSTANT, _LAST_INSTANT = datetime.min.replace(tzinfo=UTC), datetime.max.r
 DEGREE: Final = 100_000  # units of a location: 0.00001 degree, a metre or so
 
 
-def wire_form(kind: Kind, value: RawValue) -> str | None:
-    """The value in clear; None where it is not of the kind's type or shape. Never raises: an error would quote it.
+def wire_form(kind: Kind, value: RawValue | None) -> str | None:
+    """The value in clear; None where it is null or not of the kind's type or shape. Never raises: an error would quote it.
 
     birth_date: YYYY-MM-DD. instant: UTC, YYYY-MM-DDTHH:MM:SS.ffffffZ. ip: as RFC 5952, without a prefix length.
     location: latitude,longitude in degrees with 5 decimals. identifier: a UUID in lower case. All others: the text as it stands.
@@ -48,13 +48,13 @@ def _is_storable(text: str) -> bool:
     return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text)
 
 
-def _date(value: RawValue) -> str | None:
+def _date(value: RawValue | None) -> str | None:
     if not isinstance(value, date) or isinstance(value, datetime):
         return None
     return value.isoformat() if _FIRST_DATE < value < _LAST_DATE else None
 
 
-def _instant(value: RawValue) -> str | None:
+def _instant(value: RawValue | None) -> str | None:
     if not isinstance(value, datetime) or value.tzinfo is None:
         return None
     try:
@@ -66,7 +66,7 @@ def _instant(value: RawValue) -> str | None:
     return instant.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
-def _address(value: RawValue) -> str | None:
+def _address(value: RawValue | None) -> str | None:
     if isinstance(value, IPv4Address):
         return str(IPv4Address(int(value)))
     if not isinstance(value, IPv6Address):
@@ -80,7 +80,7 @@ def _address(value: RawValue) -> str | None:
     return str(IPv6Address(number))
 
 
-def _location(value: RawValue) -> str | None:
+def _location(value: RawValue | None) -> str | None:
     if not isinstance(value, tuple) or len(value) != 2:
         return None
     longitude, latitude = value

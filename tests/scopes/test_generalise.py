@@ -1,5 +1,7 @@
 """A year for a date, a city for an address, a network for an IP address: each rule at its edges."""
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from ipaddress import IPv4Address, IPv6Address
 
@@ -8,6 +10,16 @@ import pytest
 from scopes import Kind, RawValue, Redaction, Rung, redact
 
 NOW = datetime(2026, 2, 28, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def in_another_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The process's own clock is eight hours ahead."""
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "UTC-8")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 def generalised(kind: Kind, step: str, value: RawValue, at: datetime = NOW) -> str | None:
@@ -60,7 +72,9 @@ def test_an_age_band_counts_completed_years(born: date, at: date, band: str | No
     assert generalised(Kind.BIRTH_DATE, "age_band", born, datetime(at.year, at.month, at.day, tzinfo=UTC)) == band
 
 
+@pytest.mark.usefixtures("in_another_zone")
 def test_an_age_band_changes_at_midnight_utc() -> None:
+    """Whatever zone the process runs in."""
     born = date(2008, 3, 1)
     beijing = timezone(timedelta(hours=8))
 
@@ -72,6 +86,7 @@ def test_an_age_band_changes_at_midnight_utc() -> None:
     ("line", "city"),
     [
         ("广东省深圳市南山区科技园路1号", "广东省深圳市"),
+        ("广东省深圳市市民中心", "广东省深圳市"),
         ("黑龙江省齐齐哈尔市龙沙区", "黑龙江省齐齐哈尔市"),
         ("江西省景德镇市珠山区", "江西省景德镇市"),
         ("北京市朝阳区建国路87号", "北京市"),
@@ -131,6 +146,7 @@ def test_an_ip_address_becomes_its_network(address: RawValue, network: str | Non
     assert generalised(Kind.IP, "network", address) == network
 
 
+@pytest.mark.usefixtures("in_another_zone")
 def test_an_instant_becomes_a_day_a_month_or_a_year_in_utc() -> None:
     """policy 1.3: whatever zone it is told in."""
     late = datetime(2024, 3, 1, 7, 59, 59, tzinfo=timezone(timedelta(hours=8)))
@@ -152,6 +168,8 @@ def test_an_instant_becomes_a_day_a_month_or_a_year_in_utc() -> None:
         ((-180.0, -90.0), "-90.00,-180.00"),
         ((180.0, 90.0), "90.00,180.00"),
         ((180.00001, 0.0), None),
+        ((-180.00001, 0.0), None),
+        ((0.0, 90.00001), None),
         ((0.0, -90.00001), None),
         ((float("nan"), 0.0), None),
     ],

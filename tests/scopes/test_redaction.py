@@ -205,6 +205,7 @@ def test_a_meeting_is_a_rule_of_the_kind(kind: Kind) -> None:
     ("kind", "a", "b", "both"),
     [
         (Kind.PHONE, mask(3, 0), mask(1, 4), mask(1, 0)),
+        (Kind.PHONE, mask(2, 4), mask(3, 2), mask(2, 2)),
         (Kind.PHONE, mask(3, 4), PSEUDONYMISE, WITHHOLD),
         (Kind.BIRTH_DATE, to("month"), to("decade"), to("decade")),
         (Kind.BIRTH_DATE, to("year"), to("month"), to("year")),

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
+from string import ascii_letters, digits
 from uuid import UUID
 
 import pytest
@@ -43,6 +44,7 @@ BEIJING = timezone(timedelta(hours=8))
         (Kind.IP, IPv6Address("::1.2.3.4"), "::1.2.3.4"),
         (Kind.IP, IPv6Address("::1:0"), "::0.1.0.0"),
         (Kind.IP, IPv6Address("::ffff"), "::ffff"),
+        (Kind.IP, IPv6Address("::1:0:0"), "::1:0:0"),
         (Kind.IP, IPv6Address("::"), "::"),
         (Kind.IP, "203.0.113.77", None),
         (Kind.LOCATION, (116.397221, 39.916674999), "39.91667,116.39722"),
@@ -62,9 +64,14 @@ BEIJING = timezone(timedelta(hours=8))
         (Kind.NAME, "王\0", None),
         (Kind.NAME, "\ud7ff\ue000", "\ud7ff\ue000"),
         (Kind.PHONE, "13812345678", "13812345678"),
+        (Kind.PHONE, "+(0123456789)- ", "+(0123456789)- "),
         (Kind.PHONE, "11010519491231002X", None),
         (Kind.NATIONAL_ID, "13812345678", None),
+        (Kind.NATIONAL_ID, "12345678901234567X", "12345678901234567X"),
+        (Kind.NATIONAL_ID, "1234567890123456AX", None),
+        (Kind.NATIONAL_ID, "1A345678901234567X", None),
         (Kind.EMAIL, "13812345678", None),
+        (Kind.EMAIL, f"z@{ascii_letters}{digits}-.com", f"z@{ascii_letters}{digits}-.com"),
         (Kind.POSTCODE, "13812345678", None),
         (Kind.CITY, "市" * 64, "市" * 64),
         (Kind.CITY, "市" * 65, None),

@@ -180,6 +180,7 @@ ADDRESSES: Final = (
     IPv6Address("::1"),
     IPv6Address("::ffff"),
     IPv6Address("::1:0"),
+    IPv6Address("::1:0:0"),
     IPv6Address("::1.2.3.4"),
     IPv6Address("::ffff:1.2.3.4"),
     IPv6Address("::fffe:1.2.3.4"),
