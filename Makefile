@@ -11,7 +11,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test bench bench-smoke format format-check lint types mutation races kills lock clean
+.PHONY: demo test bench bench-smoke bench-soak format format-check lint types mutation races kills lock clean
 
 $(READY): requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "python 3.11 or later is needed, this is " + sys.version)'
@@ -32,6 +32,10 @@ bench: $(READY)
 # A few requests of each kind against few subjects: does the bench still run?
 bench-smoke: $(READY)
 	$(BIN)/python -m benchmarks --smoke
+
+# Is memory flat over 200,000 requests of mixed documents?
+bench-soak: $(READY)
+	$(BIN)/python -m benchmarks --soak
 
 format: $(READY)
 	$(BIN)/ruff format .
