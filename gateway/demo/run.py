@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
@@ -34,6 +35,7 @@ from gateway.watch.log import UVICORN_OPTIONS
 SHOWN: Final = ("adlens", "swiftmsg", "newcomer")
 ALSO_SHOWN: Final = ("Subject.nationalId", "Address.street")  # in no scope of these partners
 READY_WITHIN_S: Final = 60
+WIDTH: Final = 170
 OK, FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
 
 # What an environment that says nothing else gets: limits that nobody who tries the demo will meet
@@ -58,7 +60,8 @@ def demo(settings: Settings, port: int, subjects: int, clients_file: Path | None
     Returns the exit code: 0 stopped when asked to, 1 something does not fit, 2 the clients file does not, 3 the port is taken.
     Raises what the database's start, its migration and a lost connection raise.
     """
-    console, errors = Console(), Console(stderr=True)
+    # a file or a pipe has no width of its own, and the tables are made for a wide screen
+    console, errors = Console(width=None if sys.stdout.isatty() else WIDTH), Console(stderr=True)
     try:
         clients = _read_clients(clients_file)
         demo_settings = _settings_of_the_demo(settings.data, port)
