@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -19,7 +20,7 @@ from gateway.request.limits import Limits
 from gateway.request.receive import Received
 from gateway.request.serve import Gate
 from gateway.settings import Settings
-from gateway.store import consents, grants, partners
+from gateway.store import consents, grants, partners, policy, subjects
 from gateway.store.consents import PseudonymKeys
 from gateway.store.pool import Connection, GatePool, plain_connection, plain_pool
 from scopes import CATEGORIES, Purpose, Redaction, Role, Rung, ScopeField, pseudonym
@@ -28,6 +29,7 @@ from tests.support.database import Database
 REVEAL = Redaction(Rung.REVEAL)
 EVERYTHING = frozenset(CATEGORIES)
 POLICY = "2024-11-26"
+WAIT_S = 20
 ACCOUNT: Mapping[str, object] = {
     "real_name": "欧阳娜娜",
     "mobile_number": "13812345678",
@@ -37,6 +39,18 @@ ACCOUNT: Mapping[str, object] = {
     "city": "深圳市",
     "language": "zh-CN",
     "registered_at": datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC),
+}
+# Child tables of the platform: primary key, and the column of the data subject whom a row belongs to
+CHILDREN: Mapping[str, tuple[str, str]] = {
+    "address": ("address_id", "subject_id"),
+    "post": ("post_id", "subject_id"),
+    "photo": ("photo_id", "subject_id"),
+    "mention": ("mention_id", "depicted_id"),
+    "survey_answer": ("answer_id", "subject_id"),
+    "support_case": ("case_id", "subject_id"),
+    "service_event": ("event_id", "subject_id"),
+    "device": ("device_id", "subject_id"),
+    "partner_login": ("login_id", "subject_id"),
 }
 
 
@@ -96,13 +110,45 @@ class World:
         }
         return await grants.give(self.owner, self.keys, partner_id=partner_id, scope=scope, **(wanted | changed))
 
-    async def a_subject(self, **changed: object) -> UUID:
-        """A data subject with an account; `changed` names other values of its columns."""
+    async def a_subject(
+        self,
+        *,
+        is_synthetic: bool = False,
+        collected_in_mainland: bool = True,
+        rows: Mapping[str, Sequence[Mapping[str, object]]] | None = None,
+        **changed: object,
+    ) -> UUID:
+        """A data subject with an account; `changed` names other values of its columns. The gateway hears of an ordinary one with
+        the first word it says.
+
+        rows: by child table of the platform, the columns that matter; keys are made, `post` and `photo` are as good as new.
+        """
         subject_id = uuid4()
-        row = {**ACCOUNT, **changed, "subject_id": subject_id}
-        places = ", ".join(f"${n}" for n in range(1, len(row) + 1))
-        await self.owner.execute(f"insert into platform.account ({', '.join(row)}) values ({places})", *row.values())
+        if is_synthetic or not collected_in_mainland:
+            await subjects.register(
+                self.owner, subject_id=subject_id, is_synthetic=is_synthetic, collected_in_mainland=collected_in_mainland
+            )
+        await self._insert("account", {**ACCOUNT, **changed, "subject_id": subject_id})
+        for table, lines in (rows or {}).items():
+            key, owner = CHILDREN[table]
+            for line in lines:
+                await self._insert(table, {key: uuid4(), owner: subject_id, **line})
         return subject_id
+
+    async def _insert(self, table: str, row: Mapping[str, object]) -> None:
+        places = ", ".join(f"${n}" for n in range(1, len(row) + 1))
+        await self.owner.execute(f"insert into platform.{table} ({', '.join(row)}) values ({places})", *row.values())
+
+    async def a_policy(self, policy_version: str, *, effective_at: datetime | None = None) -> str:
+        """A further version of the policy, in force from now on unless said otherwise."""
+        await policy.announce(
+            self.owner,
+            self.keys,
+            policy_version=policy_version,
+            effective_at=effective_at or datetime.now(UTC),
+            text_sha256=bytes(32),
+        )
+        return policy_version
 
     async def a_consent(
         self,
@@ -174,11 +220,11 @@ class World:
         return [edge["node"] for edge in answer["data"]["subjects"]["edges"]]
 
     async def until_waiting(self, conn: Connection) -> None:
-        """Return once the statement that another task runs on `conn` waits for a lock."""
-        while not await self.owner.fetchval(
-            "select exists (select from pg_locks where pid = $1 and not granted)", conn.get_server_pid()
-        ):
-            pass
+        """Return once what another task runs on `conn` waits for a lock. Raises TimeoutError where it never does."""
+        waits = "select exists (select from pg_locks where pid = $1 and not granted)"
+        async with asyncio.timeout(WAIT_S):
+            while not await self.owner.fetchval(waits, conn.get_server_pid()):
+                pass
 
 
 @asynccontextmanager
