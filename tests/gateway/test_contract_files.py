@@ -24,7 +24,8 @@ FOLDER = Path(__file__).parents[1] / "contracts"
 SCOPED = [partner for partner in PARTNERS if partner.scope is not None]
 OPERATIONS = {
     "one_subject": "query ($id: ID!) { subject(id: $id) { id realName mobileNumber } }",
-    "page": "query ($after: String) { subjects(first: 50, after: $after) { edges { cursor node { id city email } } pageInfo { endCursor } } }",
+    "page": "query ($after: String) { subjects(first: 50, after: $after)"
+    " { edges { cursor node { id city email } } pageInfo { endCursor } } }",
     "nested": "{ subjects(first: 10) { edges { node { addresses { street } posts(first: 5) { id text } mentions } } } }",
     "two_roots": "{ me { id birthDate } subjects(first: 2) { edges { node { serviceEvents { ipAddress } } } } }",
 }

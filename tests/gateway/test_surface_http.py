@@ -14,7 +14,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from gateway.oauth.keys import KeyStore
 from gateway.request.limits import Limits
+from gateway.settings import Settings
+from tests.support.database import Database
+from tests.support.races import a_lane
+from tests.support.served import served
 from tests.support.surface import GateServer, a_surface_server, raw
 
 AUDIT = Path(__file__).parent / "audit"
@@ -22,10 +27,34 @@ QUERY = b'{"query":"{ __typename }"}'
 
 
 @pytest_asyncio.fixture
-async def gate_server() -> AsyncIterator[GateServer]:
-    """A server of the partner endpoint with a token that opens it, and a body timeout that a test can wait for."""
+async def surface_server() -> AsyncIterator[GateServer]:
+    """The surface alone, around an ordinary executor, with a body timeout that a test can wait for."""
     async with a_surface_server(Limits(body_timeout_s=0.3)) as server:
         yield server
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def whole_server(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[GateServer]:
+    """`gateway serve` with a partner whose token opens it."""
+    data = tmp_path_factory.mktemp("served")
+    owner = await module_database.owner()
+    await owner.execute(
+        "insert into gateway.policy_version (policy_version, effective_at, text_sha256) values ('race', '2020-01-01', '')"
+    )
+    async with served(module_database.owner_url, data, body_timeout_s="0.3") as port:
+        settings = Settings(data=data, base_url=f"http://localhost:{port}")
+        keys = KeyStore(settings)
+        await keys.ensure(owner)
+        lane = await a_lane(owner, settings, keys)
+        yield GateServer(f"http://127.0.0.1:{port}/graphql", "127.0.0.1", port, lane.token)
+    await owner.close()
+
+
+@pytest.fixture(params=["surface_server", "whole_server"])
+def gate_server(request: pytest.FixtureRequest) -> GateServer:
+    """What every test here is put to: the surface alone, and the gateway as it is served."""
+    server: GateServer = request.getfixturevalue(request.param)
+    return server
 
 
 def request(server: GateServer, *lines: str, body: bytes = b"", method: str = "POST", length: int | None = None) -> bytes:
@@ -67,14 +96,15 @@ async def test_every_audit_of_graphql_over_http_passes(gate_server: GateServer) 
 
 
 async def test_a_plain_request_is_answered(gate_server: GateServer) -> None:
-    reply = await raw(gate_server, request(gate_server, body=QUERY, length=len(QUERY)))
+    reply = await raw(gate_server, request(gate_server, body=QUERY, length=len(QUERY)), finish=False)
 
-    assert (reply.status, reply.body) == (200, b'{"data":{"__typename":"Query"}}')
+    assert (reply.status, json.loads(reply.body)["data"]) == (200, {"__typename": "Query"})
 
 
 async def test_two_answers_have_two_request_ids_and_no_server_name(gate_server: GateServer) -> None:
     replies = [
-        await raw(gate_server, request(gate_server, "X-Request-Id: mine", body=QUERY, length=len(QUERY))) for _ in range(2)
+        await raw(gate_server, request(gate_server, "X-Request-Id: mine", body=QUERY, length=len(QUERY)), finish=False)
+        for _ in range(2)
     ]
 
     assert len({reply.headers["x-request-id"] for reply in replies}) == 2
@@ -113,7 +143,7 @@ async def test_a_truncated_body_harms_nobody(gate_server: GateServer) -> None:
     with pytest.raises(asyncio.IncompleteReadError):
         await raw(gate_server, request(gate_server, body=QUERY[:10], length=len(QUERY)))
 
-    assert (await raw(gate_server, request(gate_server, body=QUERY, length=len(QUERY)))).status == 200
+    assert (await raw(gate_server, request(gate_server, body=QUERY, length=len(QUERY)), finish=False)).status == 200
 
 
 @pytest.mark.parametrize(
