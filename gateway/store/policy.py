@@ -11,6 +11,7 @@ from scopes import Purpose
 
 ANNOUNCE = question("policy", "announce")
 STALE = question("policy", "make_stale")
+LOCK_EVERYBODY = question("partners", "lock_everybody")
 TO_FOLD = question("policy", "resting_on_acceptance")
 
 
@@ -23,6 +24,7 @@ async def announce(
     Raises ConsentError POLICY_VERSION_KNOWN for a version or an instant that is taken.
     """
     async with conn.transaction():
+        await conn.execute(LOCK_EVERYBODY)  # nobody's acceptance is folded in between under the versions of before
         try:
             await conn.execute(ANNOUNCE, policy_version, effective_at, text_sha256)
         except asyncpg.UniqueViolationError:
