@@ -42,6 +42,7 @@ def bench(
     with ExitStack() as stack:
         if quick:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
+            Path(folder).chmod(0o711)  # the database's own account has to get at what is inside
             data, subjects, rounds, seconds = Path(folder) / "data", 2000, 1, 0.3
         settings = Settings(data=data)
         try:
@@ -55,14 +56,12 @@ def bench(
                 raise typer.Exit(0 if holds else 1)
             wanted = set(only.upper().split(",")) if only else {work.name for work in WORKS}
             found = asyncio.run(_measure(console, url, filled, contestants, rounds, seconds, wanted, 8 if quick else 40))
-            on = asyncio.run(report.machine(url))
-        except (datasets.OtherData, NotReady, Differs) as error:
+            results = report.document(found, subjects, seconds, rounds, asyncio.run(report.machine(url)))
+            report.show(console, results)
+            report.write(results, data.with_name("results.json") if quick else report.RESULTS)
+        except (datasets.OtherData, NotReady, Differs, report.Malformed) as error:
             console.print(str(error), style="red", highlight=False, markup=False)
             raise typer.Exit(1) from None
-        results = report.document(found, subjects, seconds, rounds, on)
-        report.show(console, results)
-        if not quick:
-            report.write(results)
 
 
 @contextmanager

@@ -38,7 +38,14 @@ NOTES: Final = (
     "gateway: as shipped, with its own tokens; rates are counted, with a maximum that nothing here reaches.",
 )
 
+CONTESTANTS: Final = ("limit", "resolvers", "gateway")
+VALUES: Final = ("rps", "p50_ms", "p99_ms", "server_cpu_ms", "database_cpu_ms", "rss_mib")
+
 Work = Mapping[str, Mapping[str, Mapping[str, float]]]
+
+
+class Malformed(Exception):
+    """results.json is not what it should be."""
 
 
 def ratios(work: Work) -> dict[str, dict[str, dict[str, float | bool | None]]]:
@@ -101,7 +108,14 @@ def document(work: Work, subjects: int, seconds: float, rounds: int, on: Mapping
 
 
 def write(results: Mapping[str, Any], path: Path = RESULTS) -> None:
+    """Write the file, and see that what stands in it has the shape that its readers rely on. Raises Malformed."""
     path.write_text(json.dumps(results, indent=2) + "\n")
+    work = json.loads(path.read_text())["work"]
+    for name, tallies in work.items():
+        for contestant in CONTESTANTS:
+            values = [tallies.get(contestant, {}).get(value) for value in VALUES]
+            if not all(isinstance(value, int | float) and value >= 0 for value in values) or not values[0]:
+                raise Malformed(f"{path.name} has no good numbers for {contestant} at {name}")
 
 
 def show(console: Console, results: Mapping[str, Any]) -> None:

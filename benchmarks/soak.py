@@ -18,7 +18,8 @@ from benchmarks.data import Data
 from benchmarks.load import Order, Report
 from benchmarks.work import EIGHT, WORKS
 
-BATCH: Final = 10_000  # requests under one token, which lives for ten minutes
+BATCH: Final = 10_000  # requests at most under one token, which lives for ten minutes
+BATCHES: Final = 20  # at least: memory is compared by quarters of the run
 LOOK_EVERY_S: Final = 2.0
 NEW: Final = 0.1  # of the requests bring a document that nobody has sent before
 HOT: Final = 50
@@ -48,7 +49,7 @@ async def soak(console: Console, url: str, data: Data, gateway: Contestant, requ
     sent, number = 0, HOT
     with console.status("soaking") as status:
         while sent < requests:
-            count = min(BATCH, requests - sent)
+            count = min(BATCH, requests // BATCHES, requests - sent) or 1
             bodies = []
             for _ in range(count):
                 number += 1
