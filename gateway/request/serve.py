@@ -269,7 +269,7 @@ def _assemble(prepared: Prepared, ran: Ran, fixed: Mapping[str, bytes], throttle
     planned, row, parts = prepared.planned, ran.row, []
     for slot in planned.slots:
         if slot.number >= 0:
-            value = row[slot.number + 3].encode()
+            value = row[slot.number + 3]
         else:
             value = slot.fixed if slot.fixed is not None else fixed[json.loads(slot.key)]
         parts.append(slot.key + b":" + value)

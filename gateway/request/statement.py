@@ -25,8 +25,8 @@ class Withheld:
 class Statement:
     """A compiled statement.
 
-    Its row: verdict text (null: unknown token), subjects integer, withheld integer[], then a text column for each data root, the
-    root's JSON. Only `verdict` where there is no data root.
+    Its row: verdict text (null: unknown token), subjects integer, withheld integer[], then a bytea column for each data root, the
+    root's JSON in UTF-8. Only `verdict` where there is no data root.
     """
 
     text: str
@@ -75,7 +75,7 @@ def compile_statement(
         *recording(arguments, readings, ordinals, plan, projected),
     ]
     withheld, counts = _withheld(plan, readings, ordinals)
-    answers = "".join(f",\n  {reading.answer} as root_{n}" for n, reading in enumerate(readings))
+    answers = "".join(f",\n  convert_to({reading.answer}, 'UTF8') as root_{n}" for n, reading in enumerate(readings))
     text = (
         "with "
         + ",\n".join(ctes)

@@ -61,4 +61,4 @@ recorded_others as (
     join gateway.consent_state s on s.partner_id = $2::uuid and s.purpose = $6::text and s.subject_id = o.id
    where s.basis_version = (select basis_version from caller) and s.is_synthetic = (select contract_run from caller) and s.visible_until > statement_timestamp())
 select (select verdict from caller) as verdict, (select count(*) from seen)::integer as subjects, (select array[count(*) filter (where covered & 512 = 0), count(*) filter (where covered & 1024 = 0), count(*) filter (where covered & 4096 = 0)] from seen) as withheld,
-  ('{"edges":' || '[' || coalesce((select string_agg(('{"node":' || n.node0 || '}'), ',') from node_0 n), '') || ']' || '}') as root_0
+  convert_to(('{"edges":' || '[' || coalesce((select string_agg(('{"node":' || n.node0 || '}'), ',') from node_0 n), '') || ']' || '}'), 'UTF8') as root_0

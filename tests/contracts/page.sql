@@ -30,4 +30,4 @@ recorded as (
   insert into gateway.disclosure_subject (disclosed_at, disclosure_id, subject_id, roots, covered, reasons)
   select statement_timestamp(), $9::uuid, s.subject_id, s.roots, s.covered, case when (s.covered & 72) <> 72 then s.reasons end from seen s)
 select (select verdict from caller) as verdict, (select count(*) from seen)::integer as subjects, (select array[count(*) filter (where covered & 64 = 0), count(*) filter (where covered & 8 = 0)] from seen) as withheld,
-  ('{"edges":' || '[' || coalesce((select string_agg(('{"cursor":' || ('"' || n.pseudonym || '"') || ',"node":' || n.node0 || '}'), ',') from node_0 n), '') || ']' || ',"pageInfo":' || ('{"endCursor":' || coalesce((select '"' || pseudonym || '"' from node_0 order by pseudonym desc limit 1), 'null') || '}') || '}') as root_0
+  convert_to(('{"edges":' || '[' || coalesce((select string_agg(('{"cursor":' || ('"' || n.pseudonym || '"') || ',"node":' || n.node0 || '}'), ',') from node_0 n), '') || ']' || ',"pageInfo":' || ('{"endCursor":' || coalesce((select '"' || pseudonym || '"' from node_0 order by pseudonym desc limit 1), 'null') || '}') || '}'), 'UTF8') as root_0

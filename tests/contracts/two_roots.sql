@@ -45,5 +45,5 @@ recorded as (
   insert into gateway.disclosure_subject (disclosed_at, disclosure_id, subject_id, roots, covered, reasons)
   select statement_timestamp(), $10::uuid, s.subject_id, s.roots, s.covered, case when (s.covered & 65568) <> 65568 then s.reasons end from seen s)
 select (select verdict from caller) as verdict, (select count(*) from seen)::integer as subjects, (select array[count(*) filter (where covered & 32 = 0 and roots & 1 <> 0), count(*) filter (where covered & 65536 = 0 and roots & 2 <> 0)] from seen) as withheld,
-  coalesce((select node0 from node_0), 'null') as root_0,
-  ('{"edges":' || '[' || coalesce((select string_agg(('{"node":' || n.node0 || '}'), ',') from node_1 n), '') || ']' || '}') as root_1
+  convert_to(coalesce((select node0 from node_0), 'null'), 'UTF8') as root_0,
+  convert_to(('{"edges":' || '[' || coalesce((select string_agg(('{"node":' || n.node0 || '}'), ',') from node_1 n), '') || ']' || '}'), 'UTF8') as root_1
