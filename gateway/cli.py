@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -158,6 +159,7 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
     from uvicorn.supervisors import Multiprocess
 
     from gateway.watch.log import UVICORN_OPTIONS
+    from gateway.watch.metrics import FOLDER
 
     config = uvicorn.Config(
         "gateway.app:create_app",
@@ -174,7 +176,10 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
         **UVICORN_OPTIONS,
     )
     if settings.workers > 1:
-        Multiprocess(config, sockets=[listener]).run()
+        # each worker keeps its counts in files of its own, and whichever is scraped adds them up
+        with tempfile.TemporaryDirectory(prefix="gateway-metrics-") as folder:
+            os.environ[FOLDER] = folder
+            Multiprocess(config, sockets=[listener]).run()
         return
     server = uvicorn.Server(config)
     server.run(sockets=[listener])

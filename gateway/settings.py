@@ -61,12 +61,14 @@ class Settings(BaseSettings):
     master_key: SecretStr | None = None
 
     max_body_bytes: int = Field(default=65536, ge=1)
+    max_url_bytes: int = Field(default=8192, ge=1)
     max_document_tokens: int = Field(default=2000, ge=1)
     max_depth: int = Field(default=12, ge=1)
     max_aliases: int = Field(default=60, ge=0)
     max_directives: int = Field(default=60, ge=0)
     max_root_fields: int = Field(default=10, ge=1)
     max_fields: int = Field(default=2000, ge=1)
+    max_fragments: int = Field(default=60, ge=0)
     max_page_size: int = Field(default=500, ge=1)
     max_list_size: int = Field(default=100, ge=1)
     max_cost: int = Field(default=100_000, ge=1)
