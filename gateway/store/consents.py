@@ -196,7 +196,7 @@ async def verify(conn: AnyConnection, keys: PseudonymKeys) -> list[Difference]:
     found: list[Difference] = []
     async with conn.transaction(isolation="repeatable_read", readonly=True):
         for state in await conn.fetch(STATES):
-            rows = await conn.fetch(DIFFERENCES, state["partner_id"], state["purpose"], *keys.padded())
+            rows = await conn.fetch(DIFFERENCES, state["partner_id"], state["purpose"], *keys.padded(), keys.version)
             found += [
                 Difference(state["partner_id"], state["purpose"], row["subject_id"], row["difference"], tuple(row["categories"]))
                 for row in rows

@@ -66,28 +66,36 @@ order by 1, 2;
 -- name: differences
 -- Where state and ledgers of one (partner, purpose) disagree, of two kinds: rows that are missing, too many or folded otherwise, and
 -- rows whose summary does not follow from their own ends. Rows under an older basis are not read by the gate and count as stale.
--- in:  partner_id uuid, purpose text, inner and outer padded key bytea
+-- Who only accepted the policy is folded when a grant opens the purpose, so without one nothing of theirs is missing. Pseudonyms made
+-- with a key of another version cannot be checked.
+-- in:  partner_id uuid, purpose text, inner and outer padded key bytea, key_version smallint
 -- row: subject_id uuid, difference text, categories text[]
 with expected as (select * from gateway.folded($1, $2, null, $3, $4)),
-     stored as (select * from gateway.consent_state where partner_id = $1 and purpose = $2)
+     stored as (select * from gateway.consent_state where partner_id = $1 and purpose = $2),
+     spoken as (select distinct subject_id from gateway.consent_event where partner_id = $1 and purpose = $2),
+     opened as (select exists (select from gateway.partner_grant g join gateway.scope_version v using (scope)
+                                where g.partner_id = $1 and v.purpose = $2) as to_everybody)
 select coalesce(e.subject_id, s.subject_id) as subject_id,
        case when s.subject_id is null then 'missing'
             when e.subject_id is null then 'unfounded'
             when s.basis_version <> e.basis_version then 'stale'
             when s.is_synthetic <> e.is_synthetic then 'synthetic'
-            when s.key_version = 1 and s.pseudonym <> e.pseudonym then 'pseudonym'
+            when s.key_version = $5 and s.pseudonym <> e.pseudonym then 'pseudonym'
             when (s.cover_until, s.reasons) is distinct from (e.cover_until, e.reasons) then 'cover'
             else 'summary' end as difference,
        coalesce((select array_agg(k.category order by k.category) from gateway.category k
                   where (s.cover_until[k.ordinal + 1], s.reasons[k.ordinal + 1])
                         is distinct from (e.cover_until[k.ordinal + 1], e.reasons[k.ordinal + 1])), '{}') as categories
   from expected e full join stored s using (subject_id)
- where s.subject_id is null or e.subject_id is null or s.basis_version <> e.basis_version or s.is_synthetic <> e.is_synthetic
-    or (s.key_version = 1 and s.pseudonym <> e.pseudonym)
-    or (s.cover_until, s.reasons) is distinct from (e.cover_until, e.reasons)
-    or s.covered <> gateway.covered_at(s.cover_until, s.folded_at)
-    or s.visible_until <> (select max(u) from unnest(s.cover_until) u)
-    or s.settled_until <> coalesce((select min(u) from unnest(s.cover_until) u where u > s.folded_at), 'infinity');
+ where case
+       when s.subject_id is null then (select to_everybody from opened) or e.subject_id in (select subject_id from spoken)
+       else e.subject_id is null or s.basis_version <> e.basis_version or s.is_synthetic <> e.is_synthetic
+            or (s.key_version = $5 and s.pseudonym <> e.pseudonym)
+            or (s.cover_until, s.reasons) is distinct from (e.cover_until, e.reasons)
+            or s.covered <> gateway.covered_at(s.cover_until, s.folded_at)
+            or s.visible_until <> (select max(u) from unnest(s.cover_until) u)
+            or s.settled_until <> coalesce((select min(u) from unnest(s.cover_until) u where u > s.folded_at), 'infinity')
+       end;
 
 -- name: a_state
 -- Any one folded row, to see whether a key is the one in use.
