@@ -50,7 +50,7 @@ class Metrics:
             "gateway_waiting_requests", "Requests waiting for a place.", registry=self.registry, multiprocess_mode="livesum"
         )
         self._by_code = {code: self._requests.labels(code) for code in (OK, *(code.value for code in Code))}
-        self._partners: dict[str, str] = {}
+        self._partners: dict[str, tuple[Counter, Counter, Counter]] = {}
         self._sizes: dict[str, Callable[[], int]] = {}
         self._queue: Callable[[], int] | None = None
 
@@ -59,10 +59,10 @@ class Metrics:
         self._by_code[OK].inc()
         self._seconds.observe(seconds)
         if partner is not None:
-            label = self._label(partner)
-            self._disclosures.labels(label).inc()
-            self._subjects.labels(label).inc(subjects)
-            self._withheld.labels(label).inc(withheld)
+            disclosures, in_subjects, in_withheld = self._of(partner)
+            disclosures.inc()
+            in_subjects.inc(subjects)
+            in_withheld.inc(withheld)
 
     def refused(self, code: Code, seconds: float) -> None:
         """A request that got none."""
@@ -90,13 +90,15 @@ class Metrics:
         if self._queue is not None:
             self._waiting.set(self._queue())
 
-    def _label(self, partner: str) -> str:
-        label = self._partners.get(partner)
-        if label is None:
-            if len(self._partners) >= PARTNERS_MAX:
-                return OTHER
-            label = self._partners[partner] = partner
-        return label
+    def _of(self, partner: str) -> tuple[Counter, Counter, Counter]:
+        """A partner's own counters, looked up once: finding a label costs more than counting."""
+        found = self._partners.get(partner)
+        if found is None:
+            label = partner if len(self._partners) < PARTNERS_MAX else OTHER
+            found = (self._disclosures.labels(label), self._subjects.labels(label), self._withheld.labels(label))
+            if label is not OTHER:
+                self._partners[partner] = found
+        return found
 
 
 def forget_worker(pid: int) -> None:
