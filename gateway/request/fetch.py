@@ -129,12 +129,21 @@ class Fetcher:
         writers = {
             "hasNextPage": lambda: f"(select count(*) > {self._first(selected)} from page_{number})::text",
             "hasPreviousPage": lambda: self._has_previous(selected),
-            "startCursor": lambda: _cursor(number, "asc"),
-            "endCursor": lambda: _cursor(number, "desc"),
+            "startCursor": lambda: self._cursor(number, selected, "asc"),
+            "endCursor": lambda: self._cursor(number, selected, "desc"),
         }
         return json_object(
             [(field.key, writers[field.name]() if field.name in writers else _typename(field)) for field in page_info.children]
         )
+
+    def _cursor(self, number: int, selected: Selected, direction: str) -> str:
+        """The first or the last pseudonym of the page, as JSON: cursors carry nothing else.
+
+        Of the page and not of its edges: who has consented and is no longer on the platform has no edge, and a page of such
+        must still lead to the next one.
+        """
+        page = f"(select pseudonym from page_{number} order by pseudonym limit {self._first(selected)}) p"
+        return f"coalesce((select '\"' || pseudonym || '\"' from {page} order by pseudonym {direction} limit 1), {NULL})"
 
     def _first(self, selected: Selected) -> str:
         first = selected.arguments["first"]
@@ -211,7 +220,7 @@ class _NodeWriter:
         if table.others:
             rules.append(others_agree(table.others, fetcher.ordinals, fetcher.arguments, fetcher.purpose))
             listed = " || ".join(f"coalesce({other.column}, '{{}}')" for other in table.others)
-            persons = f", {listed} as persons"
+            persons = f", array_remove({listed}, c.subject_id) as persons"
             others = ", string_agg(array_to_string(i.persons, ','), ',') filter (where cardinality(i.persons) > 0) as others"
         name = f"l{len(self.laterals)}"
         self.laterals.append(f"""
@@ -257,11 +266,6 @@ def nodes_of(root: Selected) -> tuple[Selected, ...]:
 
 def _typename(field: Selected) -> str:
     return literal(json.dumps(field.type_name))
-
-
-def _cursor(number: int, direction: str) -> str:
-    """The first or the last pseudonym of the page, as JSON: cursors carry nothing else."""
-    return f"coalesce((select '\"' || pseudonym || '\"' from node_{number} order by pseudonym {direction} limit 1), {NULL})"
 
 
 def json_object(parts: Sequence[tuple[str, str]]) -> str:

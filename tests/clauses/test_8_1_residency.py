@@ -54,3 +54,17 @@ async def test_a_partner_that_moves_abroad_loses_at_once_whom_it_had(world: Worl
     )
 
     assert await world.see(caller, "city") == []
+
+
+async def test_a_move_that_somebody_writes_by_hand_counts_as_well(world: World) -> None:
+    """What was folded for a partner at home is not read for one abroad, whatever door the change came by."""
+    partner_id, caller = await world.a_reader(["Subject.city"])
+    await world.a_consent(await world.a_subject(), partner_id)
+    assert len(await world.see(caller, "city")) == 1
+
+    await world.owner.execute(
+        "update gateway.partner set processing_location = 'SG', cross_border_mechanism = 'assessment' where partner_id = $1",
+        partner_id,
+    )
+
+    assert await world.see(caller, "city") == []

@@ -24,7 +24,7 @@ node_0 as materialized (
                where x.subject_id = c.subject_id and (c.covered & 512) <> 0 order by x.address_id limit $7::integer) i) l0
     cross join lateral (
       select string_agg(i.item, ',') as items, string_agg(array_to_string(i.persons, ','), ',') filter (where cardinality(i.persons) > 0) as others
-        from (select json_object(array['id', 'text'], array[case when (c.covered & 1024) <> 0 then case when x.post_id is not null then encode(substr(sha256($9::bytea || sha256($8::bytea || decode('6964656e74696669657200', 'hex') || convert_to(x.post_id::text, 'UTF8'))), 1, 16), 'hex') end end, case when (c.covered & 1024) <> 0 then case when length(x.text) between 1 and 20000 then x.text end end]::text[])::text as item, coalesce(x.depicted_ids, '{}') as persons from platform.post x
+        from (select json_object(array['id', 'text'], array[case when (c.covered & 1024) <> 0 then case when x.post_id is not null then encode(substr(sha256($9::bytea || sha256($8::bytea || decode('6964656e74696669657200', 'hex') || convert_to(x.post_id::text, 'UTF8'))), 1, 16), 'hex') end end, case when (c.covered & 1024) <> 0 then case when length(x.text) between 1 and 20000 then x.text end end]::text[])::text as item, array_remove(coalesce(x.depicted_ids, '{}'), c.subject_id) as persons from platform.post x
                where x.subject_id = c.subject_id and (c.covered & 1024) <> 0 and x.deleted_at is null and x.is_shared and (cardinality(x.depicted_ids) = 0 or not exists (
       select from unnest(x.depicted_ids) o (id) where not exists (
         select from gateway.consent_state s
@@ -32,7 +32,7 @@ node_0 as materialized (
            and ((case when s.settled_until > statement_timestamp() then s.covered else gateway.covered_at(s.cover_until, statement_timestamp()) end) & 4096) <> 0))) order by x.posted_at desc, x.post_id limit $10::integer) i) l1
     cross join lateral (
       select string_agg(i.item, ',') as items, string_agg(array_to_string(i.persons, ','), ',') filter (where cardinality(i.persons) > 0) as others
-        from (select coalesce(to_json(case when (c.covered & 4096) <> 0 then case when length(x.text) between 1 and 20000 then x.text end end)::text, 'null') as item, coalesce(array[x.subject_id], '{}') || coalesce(x.depicted_ids, '{}') as persons from platform.mention m join platform.post x on x.post_id = m.post_id
+        from (select coalesce(to_json(case when (c.covered & 4096) <> 0 then case when length(x.text) between 1 and 20000 then x.text end end)::text, 'null') as item, array_remove(coalesce(array[x.subject_id], '{}') || coalesce(x.depicted_ids, '{}'), c.subject_id) as persons from platform.mention m join platform.post x on x.post_id = m.post_id
                where m.depicted_id = c.subject_id and (c.covered & 4096) <> 0 and x.deleted_at is null and x.is_shared and (cardinality(array[x.subject_id]) = 0 or not exists (
       select from unnest(array[x.subject_id]) o (id) where not exists (
         select from gateway.consent_state s
