@@ -17,7 +17,7 @@ from gateway.oauth.keys import KeyStore
 from gateway.oauth.routes import routes
 from gateway.request.admit import Places, RateLimiter
 from gateway.request.authenticate import Authenticator
-from gateway.request.codes import Code, GatewayError
+from gateway.request.codes import STATUS, Code, GatewayError
 from gateway.request.limits import Limits
 from gateway.request.receive import read_head, receive
 from gateway.request.respond import new_request_id, send_answer, send_error
@@ -52,7 +52,9 @@ class GraphQL:
             received = await receive(head, take, self._limits)
             async with self._places.place():
                 answer = await self._gate.answer(caller, received)
-        except GatewayError as error:
+        except GatewayError as raised:
+            # the statement ends a token that was genuine: the challenge is the same, and only the authenticator knows it
+            error = self._authenticator.refused(raised.code) if STATUS[raised.code] == 401 else raised
             self._metrics.refused(error.code, time.perf_counter() - started)
             await send_error(send, error, head.media, request_id=request_id)
             return

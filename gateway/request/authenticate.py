@@ -62,29 +62,29 @@ class Authenticator:
         scheme, _, text = (authorization or "").partition(" ")
         text = text.strip(" ")
         if scheme.lower() != "bearer":
-            raise self._refused(Code.TOKEN_MISSING)
+            raise self.refused(Code.TOKEN_MISSING)
         if len(text) > TOKEN_MAX or not _BEARER.fullmatch(text):
-            raise self._refused(Code.TOKEN_INVALID)
+            raise self.refused(Code.TOKEN_INVALID)
         digest = hashlib.sha256(text.encode()).digest()
         caller = self._known.get(digest)
         if caller is None:
             caller = await self._verified(text)
             self._known.put(digest, caller)
         if caller.expires_at.timestamp() + SKEW_S <= self._clock():
-            raise self._refused(Code.TOKEN_EXPIRED)
+            raise self.refused(Code.TOKEN_EXPIRED)
         return caller
 
     async def _verified(self, text: str) -> Caller:
         try:
             token = jose.read(text)
         except jose.Malformed:
-            raise self._refused(Code.TOKEN_INVALID) from None
+            raise self.refused(Code.TOKEN_INVALID) from None
         key = None if token.kid is None or not jose.has_type(token, TYPE) else await self._keys.find(token.kid)
         if key is None or not jose.is_signed_by(token, key):
-            raise self._refused(Code.TOKEN_INVALID)
+            raise self.refused(Code.TOKEN_INVALID)
         caller = self._caller(token)
         if caller is None:
-            raise self._refused(Code.TOKEN_INVALID)
+            raise self.refused(Code.TOKEN_INVALID)
         return caller
 
     def _caller(self, token: jose.Unverified) -> Caller | None:
@@ -110,8 +110,8 @@ class Authenticator:
         except (ValueError, OverflowError, OSError):
             return None
 
-    def _refused(self, code: Code) -> GatewayError:
-        """A refusal with its challenge; without a token there is no error to name (RFC 6750 3.1)."""
+    def refused(self, code: Code) -> GatewayError:
+        """A refusal of the token with its challenge; without a token there is no error to name (RFC 6750 3.1)."""
         error = "" if code is Code.TOKEN_MISSING else 'error="invalid_token", '
         challenge = f'Bearer {error}resource_metadata="{self._metadata_url}"'
         return GatewayError(code, headers={"WWW-Authenticate": challenge})

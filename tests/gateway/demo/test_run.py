@@ -1,5 +1,6 @@
 """`gateway demo` as somebody runs it who tries the gateway for the first time."""
 
+import base64
 import json
 import os
 import signal
@@ -13,7 +14,9 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
+import asyncpg
 import pytest
 
 from tests.support.database import a_folder
@@ -150,6 +153,25 @@ def test_every_partner_knows_the_canaries_by_the_pseudonyms_of_the_file(running:
         if token:
             _, answer = running.ask(token, f'{{ subject(id: "{known_as}") {{ id }} }}')
             assert answer["data"]["subject"]["id"] == known_as
+
+
+async def test_a_token_that_the_statement_ends_is_challenged_like_any_other(running: Running) -> None:
+    """RFC 6750 section 3: every 401 says how to come back."""
+    token = running.document["partners"]["citymap"]["subject_access_token"]
+    owner = await asyncpg.connect(running.document["database_url"])
+    claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+    await owner.execute("update gateway.access_token set revoked_at = now() where token_id = $1", UUID(claims["jti"]))
+    await owner.close()
+
+    connection = HTTPConnection("127.0.0.1", running.port, timeout=PATIENCE_S)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    connection.request("POST", "/graphql", json.dumps({"query": "{ me { id } }"}), headers)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+
+    assert answer.status == 401
+    assert answer.headers["WWW-Authenticate"].startswith('Bearer error="invalid_token", resource_metadata="http')
 
 
 def test_a_taken_port_is_said_clearly_with_status_3(running: Running, tmp_path: Path) -> None:
