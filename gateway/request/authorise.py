@@ -87,14 +87,14 @@ class Authoriser:
     def _plan(self, operation: Operation, view: GrantView, caller: Caller, data: list[Selected]) -> Plan:
         purposes = {scope.purpose for scope in view.scopes if scope.scope in caller.scopes}
         purpose = operation.purpose or (next(iter(purposes)) if len(purposes) == 1 else None)
-        held = [
+        held = {
             path for path, offers in view.offers.items() if any(o.scope in caller.scopes and o.purpose is purpose for o in offers)
-        ]
-        offered = held or list(view.offers)
+        }
         paths: dict[str, None] = {}
         for root in data:
             for node in nodes_of(root):
-                paths.update(dict.fromkeys(leaf_paths(self.catalogue, offered, node.children, self.catalogue.subject.name)))
+                selected = leaf_paths(self.catalogue, [held, view.offers], node.children, self.catalogue.subject.name)
+                paths.update(dict.fromkeys(selected))
         return plan(
             partner=view.partner,
             grants=view.grants,

@@ -5,7 +5,7 @@ never in identifiers, which would be cut at 63 bytes.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -193,7 +193,7 @@ class _NodeWriter:
             writer.json(field.key, self._list(field, shared.table, item, [member.path]))
         else:
             paths = _leaf_paths(self.fetcher, field.children, shared.type_name)
-            paths = paths or [representative(self.fetcher.catalogue, self.fetcher.fields, shared.type_name)]
+            paths = paths or [representative(self.fetcher.catalogue, [self.fetcher.fields], shared.type_name)]
             item = self.object(field.children, shared.type_name)
             writer.json(field.key, self._list(field, shared.table, item, paths))
 
@@ -206,11 +206,18 @@ class _NodeWriter:
         return f"case when {covers(1 << self.fetcher.ordinals[planned.category])} then {value} end"
 
     def _list(self, field: Selected, table: Table, item: str, paths: Iterable[str]) -> str:
-        """A list is there when any of what is selected in it is covered; each leaf in it asks for itself once more."""
+        """A list is there when any of what is selected in it is given and covered; each leaf in it asks for itself once more.
+
+        Where the plan withholds all of it there is no list, for its length would tell something of what it holds.
+        """
         fetcher = self.fetcher
+        planned = [fetcher.fields[path] for path in paths]
         mask = 0
-        for path in paths:
-            mask |= 1 << fetcher.ordinals[fetcher.fields[path].category]
+        for leaf in planned:
+            if leaf.redaction.rung is not Rung.WITHHOLD:
+                mask |= 1 << fetcher.ordinals[leaf.category]
+        if not mask:
+            return NULL
         first = field.arguments["first"]
         count = fetcher.arguments.add(("count", first), "integer", read_count(first))
         rules = [f"{table.subject} = c.subject_id", covers(mask)]
@@ -231,18 +238,24 @@ class _NodeWriter:
         return f"case when {covers(mask)} then '[' || coalesce({name}.items, '') || ']' else {NULL} end"
 
 
-def representative(catalogue: Catalogue, offered: Iterable[str], type_name: str) -> str:
-    """The leaf that stands for a list of which nothing but __typename is selected: its being there is told as well."""
-    offered = set(offered)
-    return next(member.path for member in catalogue.types[type_name].members.values() if member.path in offered)
+def representative(catalogue: Catalogue, offers: Iterable[Container[str]], type_name: str) -> str:
+    """The leaf that stands for a list of which nothing but __typename is selected: its being there is told as well.
+
+    offers: schema paths; a leaf of the first of them that has any of the type's.
+    """
+    members = catalogue.types[type_name].members.values()
+    return next(member.path for offered in offers for member in members if member.path in offered)
 
 
 def _leaf_paths(fetcher: Fetcher, selected: Iterable[Selected], type_name: str) -> list[str]:
-    return leaf_paths(fetcher.catalogue, fetcher.fields, selected, type_name)
+    return leaf_paths(fetcher.catalogue, [fetcher.fields], selected, type_name)
 
 
-def leaf_paths(catalogue: Catalogue, offered: Iterable[str], selected: Iterable[Selected], type_name: str) -> list[str]:
-    """The schema paths of all leaves selected on an object of `type_name`, in order of their first appearance."""
+def leaf_paths(catalogue: Catalogue, offers: Sequence[Container[str]], selected: Iterable[Selected], type_name: str) -> list[str]:
+    """The schema paths of all leaves selected on an object of `type_name`, in order of their first appearance.
+
+    offers: as `representative` wants them.
+    """
     found: dict[str, None] = {}
     members = catalogue.types[type_name].members
     for field in selected:
@@ -250,8 +263,8 @@ def leaf_paths(catalogue: Catalogue, offered: Iterable[str], selected: Iterable[
         if member is None:
             continue
         if isinstance(member.shared, RowList):
-            inner = leaf_paths(catalogue, offered, field.children, member.shared.type_name)
-            found.update(dict.fromkeys(inner or [representative(catalogue, offered, member.shared.type_name)]))
+            inner = leaf_paths(catalogue, offers, field.children, member.shared.type_name)
+            found.update(dict.fromkeys(inner or [representative(catalogue, offers, member.shared.type_name)]))
         else:
             found[member.path] = None
     return list(found)

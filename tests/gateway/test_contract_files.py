@@ -71,7 +71,7 @@ def test_a_statement_changes_only_with_its_file(name: str) -> None:
         path
         for root in roots
         for below in nodes_of(root)
-        for path in leaf_paths(CATALOGUE, CATALOGUE.fields, below.children, CATALOGUE.subject.name)
+        for path in leaf_paths(CATALOGUE, [CATALOGUE.fields], below.children, CATALOGUE.subject.name)
     ]
 
     statement = compile_statement(
