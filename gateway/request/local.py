@@ -58,9 +58,11 @@ def _field(
     path: str, purpose: Purpose | None, catalogue: Catalogue, view: GrantView, held: Collection[str]
 ) -> Mapping[str, object]:
     field, offers = catalogue.fields[path], view.offers[path]
-    given = [offer for offer in offers if offer.scope in held and offer.purpose is purpose]
-    redaction = strictest(field.kind, [offer.redaction for offer in given]) if given else None
-    needed = {basis for offer in given or offers for basis in requirements(view.partner, offer.purpose, field.category)}
+    # as `scopes.plan` has it: a scope that withholds the field has its say as well
+    giving = [scope for scope in view.scopes if scope.scope in held and scope.purpose is purpose and path in scope.fields]
+    redaction = strictest(field.kind, [scope.fields[path].redaction for scope in giving]) if giving else None
+    purposes = {scope.purpose for scope in giving} or {offer.purpose for offer in offers}
+    needed = {basis for each in purposes for basis in requirements(view.partner, each, field.category)}
     return {
         "path": path,
         "category": field.category,

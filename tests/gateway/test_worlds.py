@@ -77,7 +77,7 @@ async def _compare(inhabited: Inhabited, token: Token, wanted: Asked, ordinals: 
     reference = execute(inhabited.schema(token)[0], copy, wanted.document)
     assert reference.errors is None
     assert json.dumps(answered.data) == json.dumps(reference.data), wanted.document
-    _compare_told(answered, plan, copy, wanted.document)
+    _compare_told(answered, plan, copy)
     await _compare_record(inhabited, token, answered, plan, copy, ordinals)
 
 
@@ -95,40 +95,20 @@ async def _compare_refusal(inhabited: Inhabited, token: Token, wanted: Asked, re
     assert [row["code"] for row in kept] == [refused.reason.value]
 
 
-def _compare_told(answered: Answered, plan: Plan, copy: PermittedCopy, document: str) -> None:
+def _compare_told(answered: Answered, plan: Plan, copy: PermittedCopy) -> None:
     """What the partner is told beside the data: once per field, counting data subjects."""
     told = answered.extensions["disclosure"]
     assert told["purpose"] == plan.purpose.value
-    assert told["subjects"] == len(_roots(copy))
+    assert told["subjects"] == len(copy.roots())
     assert told["redacted"] == [
         {"field": path, "redaction": field.redaction.label()}
         for path, field in plan.fields.items()
         if field.redaction.rung is not Rung.REVEAL
-    ], document
+    ]
     counts = {each["field"]: each["count"] for each in told["withheld"]}
     assert len(counts) == len(told["withheld"])
     assert {each["reason"] for each in told["withheld"]} <= {"NOT_CONSENTED"}
-    assert counts == _withheld(copy)
-
-
-def _roots(copy: PermittedCopy) -> Mapping[UUID, int]:
-    """For every data subject that the answer shows the roots under which it does, as bits."""
-    found: Counter[UUID] = Counter()
-    for number, people in enumerate(copy.shown.seen.values()):
-        for person in people:
-            found[person.subject_id] |= 1 << number
-    return found
-
-
-def _withheld(copy: PermittedCopy) -> Mapping[str, int]:
-    """By path, how many distinct visible data subjects' evidence withholds it under the roots that ask for it."""
-    kept: dict[str, set[UUID]] = {}
-    for key, people in copy.shown.seen.items():
-        for path in copy.shown.asked[key]:
-            for person in people:
-                if copy.decision(person, path).reason is not Reason.CONSENTED:
-                    kept.setdefault(path, set()).add(person.subject_id)
-    return {path: len(people) for path, people in kept.items()}
+    assert counts == copy.withheld()
 
 
 async def _compare_record(
@@ -142,7 +122,7 @@ async def _compare_record(
     rows = await owner.fetch("select * from gateway.disclosure_subject where disclosure_id = $1", disclosure_id)
     assert header is not None
     _compare_header(header, token, plan, copy, ordinals)
-    roots = _roots(copy)
+    roots = copy.roots()
     assert Counter((row["subject_id"], row["roots"]) for row in rows) == Counter(
         [*roots.items(), *((person, 0) for person in copy.shown.others)]
     )
@@ -159,7 +139,7 @@ def _compare_header(header: asyncpg.Record, token: Token, plan: Plan, copy: Perm
     assert (header["client_id"], header["token_id"]) == (token.client_id, token.token_id)
     assert header["purpose"] == plan.purpose.value
     assert header["contract_run"] is token.contract_run
-    assert header["subject_count"] == len(_roots(copy))
+    assert header["subject_count"] == len(copy.roots())
     assert header["scope_versions"] == sorted({label for field in plan.fields.values() for label in field.scopes})
     kept = {(entry["root"], entry["path"]) for entry in json.loads(header["fields"])}
     assert kept >= {(number, path) for number, key in enumerate(copy.shown.asked) for path in copy.shown.asked[key]}

@@ -51,10 +51,10 @@ class Inhabited:
     def __repr__(self) -> str:
         return f"<inhabited by {self.people!r}>"
 
-    async def settle(self, seed: int, size: int) -> Population:
+    async def settle(self, seed: int, size: int, only: Purpose | None = None) -> Population:
         """Replace everybody and everything by a world drawn from the seed, around the database's now."""
         now: datetime = await self.world.owner.fetchval("select clock_timestamp()")
-        self.people = population(seed, size, now)
+        self.people = population(seed, size, now, only)
         await write(self.world.owner, self.world.keys, self.people)
         return self.people
 

@@ -168,6 +168,24 @@ class PermittedCopy:
     def covered(self, person: Person) -> set[str]:
         return {category for category in CATEGORIES if self.cover(person, category).until is not None}
 
+    def roots(self) -> Mapping[UUID, int]:
+        """For every data subject that the answer shows the roots under which it does, as bits."""
+        found: dict[UUID, int] = {}
+        for number, people in enumerate(self.shown.seen.values()):
+            for person in people:
+                found[person.subject_id] = found.get(person.subject_id, 0) | 1 << number
+        return found
+
+    def withheld(self) -> Mapping[str, int]:
+        """By path, how many distinct data subjects' evidence withholds it under the roots that ask for it."""
+        kept: dict[str, set[UUID]] = {}
+        for key, people in self.shown.seen.items():
+            for path in self.shown.asked[key]:
+                for person in people:
+                    if self.decision(person, path).reason is not Reason.CONSENTED:
+                        kept.setdefault(path, set()).add(person.subject_id)
+        return {path: len(people) for path, people in kept.items()}
+
     def _plan_of(self, path: str) -> Plan:
         if path not in self._planned:
             self._planned[path] = plan_of(self.world, self.token, self.purpose, [path])

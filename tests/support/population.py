@@ -134,12 +134,13 @@ class Draw(Random):
         return self.sample(pool, self.randint(min(least, len(pool)), len(pool)))
 
 
-def population(seed: int, size: int, now: datetime) -> Population:
-    """A world of `size` data subjects."""
+def population(seed: int, size: int, now: datetime, only: Purpose | None = None) -> Population:
+    """A world of `size` data subjects. only: the one purpose that scopes are for."""
     draw = Draw(seed)
     partners = tuple(_partner(draw, number, now) for number in range(2))
     purposes = draw.sample(list(dict.fromkeys(draw.choices(PURPOSES_DRAWN, k=4))), 1)
     purposes += [purpose for purpose in draw.choices(PURPOSES_DRAWN, k=1) if purpose not in purposes]
+    purposes = purposes if only is None else [only]
     scopes = tuple(version for purpose in purposes for version in _scopes(draw, purpose, now))
     policies = _policies(draw, now)
     ids = [draw.uuid() for _ in range(size)]
