@@ -1,5 +1,6 @@
 """The database that all contestants share: the demo's invented people, one partner, one scope, and what the people agreed to."""
 
+import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -49,12 +50,18 @@ REDACTIONS: Final = {
     "Address.recipient": Redaction(Rung.MASK, head=1),
     "Address.street": Redaction(Rung.MASK, head=6),
     "Address.city": _REVEAL,
-    "Address.postcode": _REVEAL,
+    "Address.postcode": Redaction(Rung.MASK, head=2),
     "Post.id": Redaction(Rung.PSEUDONYMISE),
     "Post.text": _REVEAL,
     "Post.postedAt": _REVEAL,
 }
 
+# row: path text, redaction text (JSON), of the scope's active version
+RULES: Final = """
+select f.path, f.redaction::text from gateway.scope_field f join gateway.scope_version v using (scope, version)
+ where f.scope = $1 and v.active_from <= now() and v.retired_at is null"""
+# A growing record makes a large page dearer, above all its index by data subject: every run begins with none
+FORGET: Final = "truncate gateway.disclosure, gateway.disclosure_subject"
 # in:  partner_id uuid
 # row: pseudonym uuid, of everybody whom the partner may see
 VISIBLE: Final = "select pseudonym from gateway.consent_state where partner_id = $1 and visible_until > now() order by pseudonym"
@@ -70,11 +77,11 @@ class Data:
 
 
 class OtherData(Exception):
-    """The folder holds a database of another size, or one that was not filled to its end."""
+    """The folder holds a database of another size, or one that another version of the bench filled."""
 
 
 async def prepare(url: str, settings: Settings, subjects: int) -> Data:
-    """Fill the database, unless it is filled already. Raises OtherData."""
+    """Fill the database, unless it is filled already, and empty the disclosure record. Raises OtherData."""
     await migrate(url)
     conn = await asyncpg.connect(url, server_settings={"timezone": "UTC"})
     try:
@@ -84,11 +91,18 @@ async def prepare(url: str, settings: Settings, subjects: int) -> Data:
             await _fill(conn, PseudonymKeys(settings.key("pseudonym")), folk(SEED, subjects))
         elif held != subjects:
             raise OtherData(f"{settings.data} holds {held} data subjects: remove it, or name another folder with --data")
+        elif await _rules(conn) != {path: redaction.to_wire() for path, redaction in REDACTIONS.items()}:
+            raise OtherData(f"{settings.data} was filled for other redactions: remove it, or name another folder with --data")
+        await conn.execute(FORGET)
         await KeyStore(settings).ensure(conn)
         partner_id = await partners.find(conn, PARTNER)
         return Data(partner_id, subjects, tuple(row["pseudonym"] for row in await conn.fetch(VISIBLE, partner_id)))
     finally:
         await conn.close()
+
+
+async def _rules(conn: Connection) -> dict[str, dict[str, str | int]]:
+    return {row["path"]: json.loads(row["redaction"]) for row in await conn.fetch(RULES, SCOPE)}
 
 
 async def _fill(conn: Connection, keys: PseudonymKeys, everybody: Folk) -> None:

@@ -54,7 +54,7 @@ def city(value: str | None) -> str | None:
 
 
 def postcode(value: str | None) -> str | None:
-    return value if value is not None and _POSTCODE.fullmatch(value) else None
+    return f"{value[:2]}****" if value is not None and _POSTCODE.fullmatch(value) else None
 
 
 def text(value: str | None) -> str | None:

@@ -31,7 +31,7 @@ with page as materialized (
                                 then left(a.street, least(6, length(a.street) / 2)) || '****' end,
                            case when length(a.city) between 1 and 64 then a.city end,
                            case when length(a.postcode) = 6 and ltrim(textsend(a.postcode), {digits}) = ''
-                                then a.postcode end])::text as item
+                                then overlay(a.postcode placing '****' from 3 for 4) end])::text as item
                   from platform.address a
                  where a.subject_id = c.subject_id and c.covered & {contact_address} <> 0
                  order by a.address_id limit 2) i) addresses
