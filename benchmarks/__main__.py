@@ -15,13 +15,14 @@ from rich.console import Console
 from benchmarks import data as datasets
 from benchmarks import report
 from benchmarks.contestants import APPLICATIONS, Contestant, NotReady, postmaster, running
-from benchmarks.measure import Bench, Differs, Tally
+from benchmarks.measure import Bench, Differs, Measured, Tally, order
 from benchmarks.soak import soak
 from benchmarks.work import WORKS
 from gateway.settings import Settings
 from gateway.store.embedded import database
 
 ROOT = Path(__file__).resolve().parents[1]
+WIDTH = 120
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -38,7 +39,7 @@ def bench(
     requests: Annotated[int, typer.Option(min=1000, help="How many the soak sends.")] = 200_000,
 ) -> None:
     """Measure the gate beside the best this work can cost and beside resolvers."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)  # a file or a pipe has no width of its own
     with ExitStack() as stack:
         if quick:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
@@ -85,9 +86,9 @@ async def _measure(
     seconds: float,
     wanted: set[str],
     sample: int,
-) -> dict[str, dict[str, dict[str, float]]]:
+) -> dict[str, dict[str, Measured]]:
     measured = Bench(url, filled, contestants, await postmaster(url))
-    found: dict[str, dict[str, dict[str, float]]] = {}
+    found: dict[str, dict[str, Measured]] = {}
     with console.status("measuring") as status:
         for work in WORKS:
             if work.name not in wanted:
@@ -96,7 +97,8 @@ async def _measure(
             await measured.check(work, sample)
             tallies = {name: Tally() for name in contestants}
             for turn in range(rounds + 1):
-                for name, tally in tallies.items():
+                for name in order(list(tallies), turn):
+                    tally = tallies[name]
                     status.update(f"{work.name}: {name}, {f'turn {turn} of {rounds}' if turn else 'warming up'}")
                     await measured.round(work, name, seconds if turn else seconds / 2, seed=turn, tally=tally if turn else None)
             found[work.name] = {name: tally.result() for name, tally in tallies.items()}

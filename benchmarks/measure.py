@@ -22,13 +22,16 @@ select s.roots, s.covered, s.reasons, s.subject_id from gateway.disclosure_subje
  where s.disclosure_id = $1 order by s.subject_id, s.roots"""
 
 
+Measured = dict[str, float | list[float]]
+
+
 class Differs(Exception):
     """Two contestants answered or recorded differently, or one refused. Names the work, never a value."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """What one contestant did at one work, over all its rounds."""
+    """What one contestant did at one work, over all its rounds. turns: requests a second of each round."""
 
     requests: int = 0
     seconds: float = 0
@@ -37,6 +40,7 @@ class Tally:
     database_cpu_s: float = 0
     peak_mib: float = 0
     latencies: list[float] = field(default_factory=list)
+    turns: list[float] = field(default_factory=list)
 
     def add(self, report: Report, server_cpu_s: float, database_cpu_s: float, peak: float) -> None:
         self.requests += report.requests
@@ -46,8 +50,9 @@ class Tally:
         self.database_cpu_s += database_cpu_s
         self.peak_mib = max(self.peak_mib, peak)
         self.latencies += report.latencies
+        self.turns.append(round(report.requests / report.seconds, 2))
 
-    def result(self) -> dict[str, float]:
+    def result(self) -> Measured:
         """As results.json holds it; CPU in milliseconds a request, memory in MiB."""
         ordered = sorted(self.latencies)
         return {
@@ -59,7 +64,17 @@ class Tally:
             "rss_mib": round(self.peak_mib, 1),
             "requests": self.requests,
             "bytes": round(self.bytes / self.requests),
+            "turns_rps": self.turns,
         }
+
+
+def order(names: Sequence[str], turn: int) -> list[str]:
+    """Who is measured when: forwards and backwards in turn, for nobody should always follow the one who leaves most undone.
+
+    >>> order(["limit", "resolvers", "gateway"], 1), order(["limit", "resolvers", "gateway"], 2)
+    (['limit', 'resolvers', 'gateway'], ['gateway', 'resolvers', 'limit'])
+    """
+    return list(names) if turn % 2 else list(reversed(names))
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:

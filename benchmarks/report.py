@@ -25,9 +25,15 @@ UNITS: Final = {
     "database_cpu_ms": "CPU milliseconds of all of PostgreSQL's processes for one request",
     "rss_mib": "MiB, the most that the server process held while measured",
     "bytes": "of one answer's body, on average",
+    "turns_rps": "requests a second of each turn",
+    "ratio": "the gateway's requests a second as a multiple of the other's, over all turns",
+    "lowest": "the same of single turns; ratios that lie apart tell of a busy machine",
+    "highest": "as lowest",
+    "cpu": "CPU time of server and database that the other needs for a request, as a multiple of the gateway's",
 }
 NOTES: Final = (
     "All contestants are one uvicorn worker (uvloop, httptools, no access log) on loopback, against one database, taking turns.",
+    "The order is reversed after every turn. The disclosure record is empty when a run begins.",
     "The load generator is a process of its own on the same cores, with 16 connections that each wait for their answer.",
     "A sample of answers is compared first: all three give the same data after parsing and leave the same rows in the record.",
     "limit: a Starlette handler, one hand-written statement for each work; the consent check, redaction and record of the gate.",
@@ -41,7 +47,7 @@ NOTES: Final = (
 CONTESTANTS: Final = ("limit", "resolvers", "gateway")
 VALUES: Final = ("rps", "p50_ms", "p99_ms", "server_cpu_ms", "database_cpu_ms", "rss_mib")
 
-Work = Mapping[str, Mapping[str, Mapping[str, float]]]
+Work = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
 class Malformed(Exception):
@@ -50,15 +56,24 @@ class Malformed(Exception):
 
 def ratios(work: Work) -> dict[str, dict[str, dict[str, float | bool | None]]]:
     """The gateway's throughput as a multiple of the others', with target and whether it was reached (null: none was set)."""
-    found: dict[str, dict[str, dict[str, float | bool | None]]] = {}
-    for name, tallies in work.items():
-        found[name] = {}
-        for other in ("limit", "resolvers"):
-            ratio = tallies["gateway"]["rps"] / tallies[other]["rps"]
-            target = TARGETS[other].get(name)
-            reached = None if target is None else ratio >= target
-            found[name][other] = {"ratio": round(ratio, 3), "target": target, "reached": reached}
-    return found
+    return {
+        name: {other: _ratio(tallies["gateway"], tallies[other], TARGETS[other].get(name)) for other in ("limit", "resolvers")}
+        for name, tallies in work.items()
+    }
+
+
+def _ratio(ours: Mapping[str, Any], theirs: Mapping[str, Any], target: float | None) -> dict[str, float | bool | None]:
+    ratio = ours["rps"] / theirs["rps"]
+    each = [one / other for one, other in zip(ours["turns_rps"], theirs["turns_rps"], strict=True)]
+    cpu = [one["server_cpu_ms"] + one["database_cpu_ms"] for one in (theirs, ours)]
+    return {
+        "ratio": round(ratio, 3),
+        "target": target,
+        "reached": None if target is None else ratio >= target,
+        "lowest": round(min(each), 3),
+        "highest": round(max(each), 3),
+        "cpu": round(cpu[0] / cpu[1], 3),
+    }
 
 
 async def machine(url: str) -> dict[str, Any]:
@@ -130,15 +145,16 @@ def show(console: Console, results: Mapping[str, Any]) -> None:
             numbers.add_row(label, contestant, *(f"{cell:,.2f}" for cell in cells), end_section=contestant == "gateway")
     console.print(numbers)
     console.print("; ".join(f"{name}: {results['described'][name]}" for name in results["work"]), highlight=False)
-    targets = Table(title="the gateway's throughput, as a multiple of")
-    for heading in ("work", "limit", "target", "", "resolvers", "target", ""):
+    targets = Table(title="the gateway's throughput, as a multiple of another's")
+    for heading in ("work", "limit", "turns", "by CPU", "target", "", "resolvers", "turns", "by CPU", "target", ""):
         targets.add_column(heading, justify="left" if heading in {"work", ""} else "right")
     for name, others in results["ratios"].items():
         targets.add_row(name, *_cells(others["limit"]), *_cells(others["resolvers"]))
     console.print(targets)
 
 
-def _cells(one: Mapping[str, Any]) -> tuple[str, str, str]:
+def _cells(one: Mapping[str, Any]) -> tuple[str, ...]:
+    numbers = (f"{one['ratio']:.2f}", f"{one['lowest']:.2f} to {one['highest']:.2f}", f"{one['cpu']:.2f}")
     if one["target"] is None:
-        return f"{one['ratio']:.2f}", "", ""
-    return f"{one['ratio']:.2f}", f"{one['target']:g}", "[green]reached[/]" if one["reached"] else "[red]missed[/]"
+        return *numbers, "", ""
+    return *numbers, f"{one['target']:g}", "[green]reached[/]" if one["reached"] else "[red]missed[/]"
