@@ -51,16 +51,23 @@ class Authoriser:
     key: bytes
 
     def planned(
-        self, operation: Operation, document: str, view: GrantView, caller: Caller, switches: Mapping[str, bool]
+        self,
+        operation: Operation,
+        document: str,
+        view: GrantView,
+        caller: Caller,
+        *,
+        named: Purpose | None,
+        switches: Mapping[str, bool],
     ) -> Planned:
-        """Raises Refused."""
+        """named: the purpose that the operation names. Raises Refused."""
         roots = select(operation.partner_schema.schema, operation.node, operation.fragments, switches)
         data = [root for root in roots if root.name in DATA_ROOTS]
         local = tuple(root for root in roots if root.name in LOCAL_ROOTS)
         slots = tuple(self._slot(root, data) for root in roots)
         if not data:
             return Planned(None, liveness(), slots, local, (), "")
-        decided = self._plan(operation, view, caller, data)
+        decided = self._plan(named, view, caller, data)
         statement = compile_statement(
             self.catalogue,
             decided,
@@ -84,9 +91,9 @@ class Authoriser:
             return Slot(key, next(n for n, other in enumerate(data) if other is root), None)
         return Slot(key, -1, b'"Query"' if root.name == "__typename" else None)
 
-    def _plan(self, operation: Operation, view: GrantView, caller: Caller, data: list[Selected]) -> Plan:
+    def _plan(self, named: Purpose | None, view: GrantView, caller: Caller, data: list[Selected]) -> Plan:
         purposes = {scope.purpose for scope in view.scopes if scope.scope in caller.scopes}
-        purpose = operation.purpose or (next(iter(purposes)) if len(purposes) == 1 else None)
+        purpose = named or (next(iter(purposes)) if len(purposes) == 1 else None)
         held = {
             path for path, offers in view.offers.items() if any(o.scope in caller.scopes and o.purpose is purpose for o in offers)
         }
@@ -100,7 +107,7 @@ class Authoriser:
             grants=view.grants,
             scopes=view.scopes,
             held=caller.scopes,
-            purpose=operation.purpose,
+            purpose=named,
             paths=list(paths),
             catalogue=self.catalogue.fields,
             halted=Halted.nothing(),

@@ -31,7 +31,7 @@ def answer(
     result = execute_sync(
         operation.partner_schema.schema,
         DocumentNode(definitions=(node, *operation.fragments.values())),
-        root_value={"access": _access(operation, planned, catalogue, view, caller)},
+        root_value={"access": _access(operation, planned.purpose or operation.purpose(variables), catalogue, view, caller)},
         variable_values={name: value for name, value in variables.items() if name in names},
     )
     if result.errors or result.data is None:
@@ -40,11 +40,11 @@ def answer(
 
 
 def _access(
-    operation: Operation, planned: Planned, catalogue: Catalogue, view: GrantView, caller: Caller
+    operation: Operation, named: Purpose | None, catalogue: Catalogue, view: GrantView, caller: Caller
 ) -> Mapping[str, object]:
     held = {scope.scope: scope for scope in view.scopes if scope.scope in caller.scopes}
     purposes = {scope.purpose for scope in held.values()}
-    purpose = planned.purpose or operation.purpose or (next(iter(purposes)) if len(purposes) == 1 else None)
+    purpose = named or (next(iter(purposes)) if len(purposes) == 1 else None)
     return {
         "partner": view.partner.name,
         "purpose": purpose,

@@ -10,13 +10,14 @@ from graphql import (
     NamedTypeNode,
     NonNullTypeNode,
     OperationDefinitionNode,
+    VariableNode,
 )
 from graphql.execution.values import VariableValues, get_variable_values
 
 from gateway.request.codes import Code, GatewayError
 from gateway.request.limits import Limits, measure, parse_document
 from gateway.request.receive import Received
-from gateway.request.selection import switch_names
+from gateway.request.selection import Argument, Literal, Variable, switch_names
 from gateway.request.validate import validate_document
 from gateway.schema.view import PartnerSchema
 from scopes import Purpose
@@ -29,17 +30,27 @@ MAX_INT = 2**31
 class Operation:
     """A valid operation under one partner's schema. switches: the Boolean variables that decide which fields are selected.
 
-    costs: requested cost by the integer variables it depends on, kept for the sizes that recur.
+    named: the purpose that @purpose names. costs: requested cost by the integer variables it depends on, kept for the sizes that
+    recur.
     """
 
     tree: DocumentNode
     node: OperationDefinitionNode
     fragments: Mapping[str, FragmentDefinitionNode]
     partner_schema: PartnerSchema
-    purpose: Purpose | None
+    named: Argument | None
     switches: tuple[str, ...]
     simple: Mapping[str, Callable[[object], bool]] | None
     costs: dict[tuple[tuple[str, object], ...], int] = field(default_factory=dict)
+
+    def purpose(self, variables: Mapping[str, object]) -> Purpose | None:
+        """The purpose it names under these coerced variables. Raises GatewayError(VARIABLES) where a variable says null."""
+        if self.named is None:
+            return None
+        named = self.named.value if isinstance(self.named, Literal) else variables.get(self.named.name)
+        if named is None:
+            raise GatewayError(Code.VARIABLES)
+        return Purpose(str(named))
 
 
 def parse(received: Received, partner_schema: PartnerSchema, limits: Limits) -> Operation:
@@ -59,7 +70,7 @@ def parse(received: Received, partner_schema: PartnerSchema, limits: Limits) -> 
         node=chosen,
         fragments=fragments,
         partner_schema=partner_schema,
-        purpose=_purpose(chosen),
+        named=_purpose(chosen),
         switches=switch_names(chosen, fragments),
         simple=_simple(chosen),
     )
@@ -98,12 +109,14 @@ def requested_cost(operation: Operation, operation_name: str | None, variables: 
     return found
 
 
-def _purpose(node: OperationDefinitionNode) -> Purpose | None:
+def _purpose(node: OperationDefinitionNode) -> Argument | None:
     for directive in node.directives or ():
         if directive.name.value == "purpose":
             for argument in directive.arguments or ():
                 if isinstance(argument.value, EnumValueNode):
-                    return Purpose(argument.value.value)
+                    return Literal(argument.value.value)
+                if isinstance(argument.value, VariableNode):
+                    return Variable(argument.value.name.value, None)
     return None
 
 

@@ -220,8 +220,10 @@ class Gate:
         self, operation: Operation, received: Received, view: GrantView, caller: Caller, variables: Mapping[str, object]
     ) -> Planned:
         switches = {name: bool(variables[name]) for name in operation.switches} if operation.switches else {}
+        named = operation.purpose(variables)
         key = (
             operation,
+            named,
             view.version,
             view.valid_until,
             view.partner.partner_id,
@@ -232,7 +234,7 @@ class Gate:
         found = self._planned.get(key)
         if found is None:
             try:
-                found = self._authoriser.planned(operation, received.document, view, caller, switches)
+                found = self._authoriser.planned(operation, received.document, view, caller, named=named, switches=switches)
             except Refused as refused:
                 found = GatewayError.of(refused)
             self._planned.put(

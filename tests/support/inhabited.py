@@ -51,12 +51,20 @@ class Inhabited:
     def __repr__(self) -> str:
         return f"<inhabited by {self.people!r}>"
 
-    async def settle(self, seed: int, size: int, only: Purpose | None = None) -> Population:
+    async def settle(self, seed: int, size: int) -> Population:
         """Replace everybody and everything by a world drawn from the seed, around the database's now."""
-        now: datetime = await self.world.owner.fetchval("select clock_timestamp()")
-        self.people = population(seed, size, now, only)
-        await write(self.world.owner, self.world.keys, self.people)
-        return self.people
+        return await self.move_in(population(seed, size, await self.now()))
+
+    async def now(self) -> datetime:
+        """The database's clock."""
+        found: datetime = await self.world.owner.fetchval("select clock_timestamp()")
+        return found
+
+    async def move_in(self, people: Population) -> Population:
+        """Replace everybody and everything by this world."""
+        self.people = people
+        await write(self.world.owner, self.world.keys, people)
+        return people
 
     async def ask(
         self, token: Token, document: str, variables: Mapping[str, object] | None = None, operation_name: str | None = None
