@@ -54,7 +54,7 @@ KINDS_OF_PARTNER: Final[Mapping[tuple[Role, str, str | None], int]] = {
     (Role.PROCESSOR, "CN", None): 30,
     (Role.RECIPIENT, "SG", "standard_contract"): 15,
     (Role.PROCESSOR, "DE", "assessment"): 8,
-    (Role.RECIPIENT, "HK", None): 2,
+    (Role.RECIPIENT, "HK", None): 4,
     (Role.SUCCESSOR, "CN", None): 3,
     (Role.AUTHORITY, "CN", None): 1,
     (Role.PUBLIC, "CN", None): 1,
