@@ -19,10 +19,11 @@ ARROWS: dict[str, set[str]] = {
     "schema": {"catalogue", "store"},
     "oauth": {"settings", "store"},
     "request": {"catalogue", "oauth", "schema", "settings", "store"},
+    "subject": {"catalogue", "oauth", "request", "settings", "store"},
     "watch": {"request", "settings"},
     "control": {"catalogue", "oauth", "settings", "store"},
-    "app": {"catalogue", "oauth", "request", "schema", "settings", "store", "watch"},
-    "demo": {"app", "catalogue", "control", "oauth", "settings", "store", "watch"},
+    "app": {"catalogue", "oauth", "request", "schema", "settings", "store", "subject", "watch"},
+    "demo": {"app", "catalogue", "control", "oauth", "settings", "store", "subject", "watch"},
     "cli": {"control", "demo", "oauth", "settings", "store", "watch"},
 }
 MODULES = sorted([*ROOT.glob("gateway/**/*.py"), *ROOT.glob("scopes/**/*.py")])

@@ -16,6 +16,9 @@ APPEND_ONLY = (
     "disclosure",
     "disclosure_subject",
     "refusal",
+    "consent_notice",
+    "consent_refusal",
+    "partner_login",
 )
 
 

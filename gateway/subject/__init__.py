@@ -1,0 +1,1 @@
+"""What the data subject sees and does: signing in, consenting, their own pages."""
