@@ -15,8 +15,7 @@ create table if not exists platform.account (
     language text,
     registered_at timestamptz,
     location point,                                     -- x: longitude, y: latitude, degrees
-    login text unique,
-    password_hash text                                  -- null: cannot sign in by password
+    login text unique
 );
 
 -- policy 1.2 postal addresses

@@ -6,14 +6,13 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from argon2 import PasswordHasher
-
 from gateway.demo import document
 from gateway.demo.canaries import aviary
 from gateway.demo.document import Document
 from gateway.demo.load import SEED, Filled
 from gateway.demo.partners import GRANTED, PARTNERS, DemoPartner
 from gateway.demo.register import register_client
+from gateway.demo.sign_ins import give_sign_ins
 from gateway.oauth.access_token import issue
 from gateway.oauth.keys import KeyStore
 from gateway.settings import Settings
@@ -21,30 +20,7 @@ from gateway.store.pool import Connection
 from scopes import pseudonym
 
 TOKENS_LIVE_FOR: Final = timedelta(days=30)
-SIGN_INS: Final = 10
 CLIENTS_PARTNER: Final = "shopmate"
-
-# The subject that the demo shows: seen by as many partners as there are, known in full, and with something that it withholds from
-# adlens; a canary only where there is nobody else.
-# in:  canaries uuid[], adlens partner_id uuid
-# row: subject_id uuid, login text
-# consent_state_by_subject
-_SHOWN: Final = """
-select a.subject_id, a.login
-  from platform.account a
-  join (select s.subject_id, count(*) as partners, sum(bit_count(s.covered::bit(64))) as covered,
-               coalesce(bool_or(s.partner_id = $2 and s.covered >> k.ordinal & 1 = 0), false) as withholds
-          from gateway.consent_state s cross join gateway.category k
-         where s.visible_until > now() and k.category = 'location.precise' group by s.subject_id) s using (subject_id)
- order by a.subject_id = any($1), s.partners desc,
-          num_nulls(a.real_name, a.mobile_number, a.national_id, a.email, a.birth_date, a.city, a.location),
-          s.withholds desc, s.covered desc, a.subject_id
- limit 1"""
-
-# Some more subjects, as they come
-# in:  not these uuid[], count integer
-# row: subject_id uuid, login text
-_OTHERS: Final = "select subject_id, login from platform.account where subject_id <> all ($1) order by subject_id limit $2"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -152,25 +128,12 @@ def _metadata(partner: DemoPartner, key: Mapping[str, Any]) -> Mapping[str, Any]
 
 
 async def _subjects(conn: Connection, settings: Settings, filled: Filled, earlier: Document) -> list[Mapping[str, Any]]:
-    """Some subjects who can sign in, the first of them the one that the demo shows."""
     canaries = [UUID(canary.subject_id) for canary in aviary(SEED).canaries]
-    shown = await conn.fetch(_SHOWN, canaries, filled.partner_ids["adlens"])
-    rows = [*shown, *await conn.fetch(_OTHERS, [*canaries, *(row["subject_id"] for row in shown)], SIGN_INS - 1)]
-    found: list[Mapping[str, Any]] = []
-    for row in rows:
-        word = document.password(earlier, str(row["subject_id"]))
-        await conn.execute(
-            "update platform.account set password_hash = $2 where subject_id = $1", row["subject_id"], PasswordHasher().hash(word)
-        )
-        found.append(
-            {
-                "subject_id": str(row["subject_id"]),
-                "login": row["login"],
-                "password": word,
-                "pseudonyms": _pseudonyms(settings, filled, row["subject_id"]),
-            }
-        )
-    return found
+    given = await give_sign_ins(conn, canaries, filled.partner_ids["adlens"], earlier)
+    return [
+        {"subject_id": str(subject_id), **sign_in, "pseudonyms": _pseudonyms(settings, filled, subject_id)}
+        for subject_id, sign_in in given
+    ]
 
 
 def _pseudonyms(settings: Settings, filled: Filled, subject_id: UUID) -> Mapping[str, str]:

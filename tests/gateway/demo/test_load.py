@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 import pytest_asyncio
+from argon2 import PasswordHasher
 
 from gateway.catalogue.definition import RowList
 from gateway.catalogue.weidandan import CATALOGUE
@@ -14,6 +15,7 @@ from gateway.demo.canaries import COUNT, aviary
 from gateway.demo.load import SEED, Filled, OtherMasterKey, connected, fill
 from gateway.demo.partners import GRANTED
 from gateway.demo.register import ClientTaken, register_client
+from gateway.demo.sign_ins import SIGN_INS, give_sign_ins
 from gateway.settings import Settings
 from gateway.store import consents
 from gateway.store.consents import PseudonymKeys
@@ -131,3 +133,29 @@ async def test_the_serving_role_may_read_the_platform_and_not_change_it(module_d
             await conn.execute("delete from platform.account")
     finally:
         await conn.close()
+
+
+async def test_sign_ins_open_with_the_passwords_handed_out_and_stay_as_they_are(filled: Filled, conn: Connection) -> None:
+    canaries, adlens = [UUID(canary.subject_id) for canary in aviary(SEED).canaries], filled.partner_ids["adlens"]
+    given = await give_sign_ins(conn, canaries, adlens, {})
+    document = {"subjects": [{"subject_id": str(subject_id), **sign_in} for subject_id, sign_in in given]}
+    first = await conn.fetch("select * from gateway.account order by login")
+
+    again = await give_sign_ins(conn, canaries, adlens, document)
+
+    assert again == given
+    assert await conn.fetch("select * from gateway.account order by login") == first
+    assert len(first) == SIGN_INS
+    passwords = {sign_in["login"]: sign_in["password"] for _, sign_in in given}
+    assert all(PasswordHasher().verify(row["password_hash"], passwords[row["login"]]) for row in first)
+    assert all(row["login"] == row["login"].lower() for row in first)
+
+
+async def test_a_demo_whose_file_was_removed_hands_out_new_passwords(filled: Filled, conn: Connection) -> None:
+    canaries, adlens = [UUID(canary.subject_id) for canary in aviary(SEED).canaries], filled.partner_ids["adlens"]
+    await give_sign_ins(conn, canaries, adlens, {})
+
+    ((subject_id, sign_in), *_) = await give_sign_ins(conn, canaries, adlens, {})
+
+    stored = await conn.fetchval("select password_hash from gateway.account where subject_id = $1", subject_id)
+    assert PasswordHasher().verify(stored, sign_in["password"])
