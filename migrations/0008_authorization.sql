@@ -76,8 +76,7 @@ create table gateway.authorization_grant (
     purpose text collate "C" references gateway.purpose,  -- null: sign-in only
     consent_id uuid,
     scopes text[] not null,
-    categories text[],                                  -- null: not narrowed beyond the scopes; else authorization_details' (RFC 9396)
-    details jsonb,                                      -- authorization_details as granted
+    details jsonb,                                      -- authorization_details as granted (RFC 9396); null: not narrowed beyond the scopes
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     ends_at timestamptz,                                -- the consent's own end; null: until withdrawn
@@ -87,6 +86,7 @@ create index authorization_grant_by_subject on gateway.authorization_grant (subj
 
 create table gateway.authorization_code (
     code_sha256 bytea primary key,
+    family_id uuid not null,                            -- of every token that comes from it
     grant_id uuid not null references gateway.authorization_grant,
     client_id text collate "C" not null,
     redirect_uri text not null,
@@ -94,7 +94,6 @@ create table gateway.authorization_code (
     nonce text,
     dpop_jkt text,
     scopes text[] not null,
-    categories text[],
     details jsonb,
     session_id uuid not null references gateway.session,
     acr text not null,
@@ -113,7 +112,6 @@ create table gateway.refresh_token (
     grant_id uuid not null references gateway.authorization_grant,
     client_id text collate "C" not null,
     scopes text[] not null,
-    categories text[],
     details jsonb,
     dpop_jkt text,                                      -- a public client's key; a confidential client's is its authentication
     session_id uuid not null references gateway.session,
@@ -131,12 +129,12 @@ create index refresh_token_by_expiry on gateway.refresh_token (expires_at);
 
 alter table gateway.access_token
     add column grant_id uuid references gateway.authorization_grant,
-    add column family_id uuid,
-    add column categories text[],
-    add column cnf_jkt text,                            -- RFC 9449 6
-    add column cnf_x5t text,                            -- RFC 8705 3
-    add column authenticated_at timestamptz;            -- bound tokens: when the data subject last signed in
+    add column family_id uuid;
 create index access_token_by_grant on gateway.access_token (grant_id) where grant_id is not null;
+create index access_token_by_family on gateway.access_token (family_id) where family_id is not null;
+
+-- May ask about every token (RFC 7662), not only about its own
+alter table gateway.client add column is_resource_server boolean not null default false;
 
 -- DPoP proofs already seen by any worker (RFC 9449 11.1)
 create table gateway.proof_replay (
