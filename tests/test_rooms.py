@@ -17,7 +17,7 @@ ARROWS: dict[str, set[str]] = {
     "catalogue": set(),
     "store": {"settings"},
     "schema": {"catalogue", "store"},
-    "oauth": {"settings", "store"},
+    "oauth": {"catalogue", "settings", "store"},
     "request": {"catalogue", "oauth", "schema", "settings", "store"},
     "subject": {"catalogue", "oauth", "request", "settings", "store"},
     "watch": {"request", "settings"},
