@@ -26,6 +26,8 @@ class Form:
 
     values: Mapping[str, Sequence[str]]
     authorization: str | None
+    dpop: Sequence[str] = ()
+    """The DPoP headers as they came: `dpop.Dpop.check` takes one and refuses several."""
 
     @property
     def single(self) -> dict[str, str]:
@@ -50,7 +52,7 @@ async def read_form(request: Request, *, within_s: float) -> Form:
     headers = request.headers.getlist("authorization")
     if len(headers) > 1:
         raise InvalidRequest
-    form = Form(_parameters(body), headers[0] if headers else None)
+    form = Form(_parameters(body), headers[0] if headers else None, tuple(request.headers.getlist("dpop")))
     if form.authorization is not None and "client_assertion" in form.values:
         raise InvalidRequest  # RFC 6749 2.3: one way of authenticating in each request
     return form

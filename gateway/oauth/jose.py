@@ -13,13 +13,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
-from joserfc.util import urlsafe_b64decode
+from joserfc.jwk import ECKey, JWKRegistry, Key, OKPKey, RSAKey
+from joserfc.util import base64_to_int, urlsafe_b64decode
 
 ALGORITHMS: Final = ("ES256", "PS256", "Ed25519")
 """All that a client may sign with (FAPI 2.0 Security Profile 5.4); `none`, HMAC and RSA PKCS #1 v1.5 have no name here."""
@@ -29,9 +30,30 @@ RSA_BITS: Final = range(2048, 8193)
 
 _SECOND_MAX: Final = 2**53
 
+_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})  # RFC 7518 6; `priv` RFC 9964
+_KINDS = {"EC", "RSA", "OKP"}
+_EXPONENT_MAX = 6  # characters: the exponent of an RSA key nobody chose with care can make one check cost as much as thousands
+
 
 class Malformed(Exception):
     """Not a signed token that this gateway can read. Carries nothing of what it read."""
+
+
+class KeyFault(StrEnum):
+    """What is wrong with a key that cannot even be passed over: a closed list."""
+
+    WRONG_TYPE = "wrong_type"
+    MALFORMED = "malformed"
+    PRIVATE_KEY = "private_key"
+    WEAK_KEY = "weak_key"
+
+
+class UnusableKey(Exception):
+    """A JSON Web Key that is broken, weak, or not public. Carries nothing of it."""
+
+    def __init__(self, fault: KeyFault) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -73,6 +95,49 @@ def algorithm_of(key: Key) -> str | None:
     if isinstance(key, RSAKey):
         return "PS256" if key.raw_value.key_size in RSA_BITS else None
     return None
+
+
+def public_key(entry: object) -> PublicKey | None:
+    """A JSON Web Key (RFC 7517 4) that may verify here; None for kinds, curves, uses and algorithms that we do not take.
+
+    Raises UnusableKey for a private member (somebody's secret is out), and for a broken or weak key that claims to be of our
+    kinds.
+    """
+    if not isinstance(entry, Mapping):
+        raise UnusableKey(KeyFault.WRONG_TYPE)
+    if _PRIVATE_MEMBERS & entry.keys():
+        raise UnusableKey(KeyFault.PRIVATE_KEY)
+    if entry.get("kty") not in _KINDS or entry.get("use", "sig") != "sig":
+        return None
+    operations = entry.get("key_ops", ["verify"])
+    if not isinstance(operations, list) or "verify" not in operations:
+        return None
+    if entry.get("kty") != "RSA" and entry.get("crv") not in ("P-256", "Ed25519"):
+        return None
+    kid = entry.get("kid")
+    if kid is not None and not isinstance(kid, str):
+        raise UnusableKey(KeyFault.WRONG_TYPE)
+    material = {name: entry[name] for name in ("kty", "crv", "x", "y", "n", "e") if name in entry}
+    if not all(isinstance(part, str) and len(part) <= 2048 for part in material.values()):
+        raise UnusableKey(KeyFault.MALFORMED)
+    key = _imported(material)
+    algorithm = algorithm_of(key)
+    # RFC 9864 renamed EdDSA over Ed25519; keys written before it still say EdDSA, and it names the same operation
+    named = "Ed25519" if entry.get("alg") == "EdDSA" else entry.get("alg", algorithm)
+    return PublicKey(kid, algorithm, key) if algorithm is not None and named == algorithm else None
+
+
+def _imported(material: dict[str, str]) -> Key:
+    try:
+        if material["kty"] == "RSA" and not _is_sound_rsa(material):
+            raise UnusableKey(KeyFault.WEAK_KEY)
+        return JWKRegistry.import_key({**material})
+    except (JoseError, ValueError, TypeError, KeyError, UnsupportedAlgorithm):
+        raise UnusableKey(KeyFault.MALFORMED) from None
+
+
+def _is_sound_rsa(material: Mapping[str, str]) -> bool:
+    return base64_to_int(material["n"]).bit_length() in RSA_BITS and len(material["e"]) <= _EXPONENT_MAX
 
 
 def read(text: str, *, max_length: int = 16_384) -> Unverified:

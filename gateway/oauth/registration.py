@@ -16,12 +16,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from joserfc.errors import JoseError
-from joserfc.jwk import JWKRegistry
-from joserfc.util import base64_to_int
-
-from gateway.oauth.jose import ALGORITHMS, RSA_BITS, PublicKey, algorithm_of
+from gateway.oauth.jose import ALGORITHMS, PublicKey, UnusableKey, public_key
 
 AUTH_METHODS: Final = ("private_key_jwt",)
 GRANT_TYPES: Final = ("authorization_code", "client_credentials", "refresh_token")
@@ -32,8 +27,6 @@ DOCUMENT_MAX: Final = 65_536
 
 _CLIENT_ID = re.compile(r"[\x21-\x7e]{1,255}")  # RFC 6749 A.1, without the space
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,255}")  # RFC 6749 A.4
-_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})  # RFC 7518 6; `priv` RFC 9964
-_KINDS = {"EC", "RSA", "OKP"}
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -149,33 +142,10 @@ def usable_keys(jwks: object) -> tuple[PublicKey, ...]:
 
 
 def _public_key(entry: object) -> PublicKey | None:
-    if not isinstance(entry, Mapping):
-        raise InvalidClientMetadata(Fault.WRONG_TYPE, "jwks")
-    if _PRIVATE_MEMBERS & entry.keys():
-        raise InvalidClientMetadata(Fault.PRIVATE_KEY, "jwks")
-    if entry.get("kty") not in _KINDS or entry.get("use", "sig") != "sig":
-        return None
-    operations = entry.get("key_ops", ["verify"])
-    if not isinstance(operations, list) or "verify" not in operations:
-        return None
-    if entry.get("kty") != "RSA" and entry.get("crv") not in ("P-256", "Ed25519"):
-        return None
-    kid = entry.get("kid")
-    if kid is not None and not isinstance(kid, str):
-        raise InvalidClientMetadata(Fault.WRONG_TYPE, "jwks")
-    material = {name: entry[name] for name in ("kty", "crv", "x", "y", "n", "e") if name in entry}
-    if not all(isinstance(part, str) and len(part) <= 2048 for part in material.values()):
-        raise InvalidClientMetadata(Fault.MALFORMED, "jwks")
     try:
-        if entry.get("kty") == "RSA" and base64_to_int(str(material["n"])).bit_length() not in RSA_BITS:
-            raise InvalidClientMetadata(Fault.WEAK_KEY, "jwks")
-        key = JWKRegistry.import_key(material)
-    except (JoseError, ValueError, TypeError, KeyError, UnsupportedAlgorithm):
-        raise InvalidClientMetadata(Fault.MALFORMED, "jwks") from None
-    algorithm = algorithm_of(key)
-    # RFC 9864 renamed EdDSA over Ed25519; key sets written before it still say EdDSA, and it names the same operation
-    named = "Ed25519" if entry.get("alg") == "EdDSA" else entry.get("alg", algorithm)
-    return PublicKey(kid, algorithm, key) if algorithm is not None and named == algorithm else None
+        return public_key(entry)
+    except UnusableKey as unusable:
+        raise InvalidClientMetadata(Fault(unusable.fault.value), "jwks") from None
 
 
 def _fill_in(document: dict[str, object]) -> None:

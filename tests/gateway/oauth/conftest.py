@@ -30,7 +30,7 @@ async def shared(module_database: Database, settings: Settings) -> AsyncIterator
 @pytest_asyncio.fixture
 async def world(shared: World) -> World:
     """The module's workers, without anything that an earlier test left."""
-    for table in ("access_token", "assertion_replay", "client", "partner_grant", "partner"):
+    for table in ("access_token", "assertion_replay", "proof_replay", "client_secret", "client", "partner_grant", "partner"):
         await shared.owner.execute(f"delete from gateway.{table}")
     return shared
 
