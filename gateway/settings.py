@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     pool_size: int = Field(default=16, ge=1, le=80)
     demo: bool = False
     access_token_lifetime_s: int = Field(default=SHORT_LIFETIME_S, ge=10)
+    refresh_token_lifetime_s: int = Field(default=90 * 86_400, ge=60)
+    step_up_after_s: int = Field(default=30 * 86_400, ge=60)
     master_key: SecretStr | None = None
 
     max_body_bytes: int = Field(default=65536, ge=1)

@@ -23,7 +23,6 @@ from gateway.oauth.client import Client
 from gateway.oauth.details import Details, InvalidAuthorizationDetails
 from gateway.oauth.refusal import InvalidRequest
 from gateway.oauth.registration import scope_tokens
-from gateway.oauth.resource import check_resource
 from gateway.settings import Settings
 from gateway.store.view import GrantView
 from scopes import BASIS, CATEGORIES, PURPOSES, Basis, Purpose, Rung
@@ -41,16 +40,13 @@ KEPT: Final = frozenset(
 )  # fmt: skip
 """All that has a meaning; anything else is ignored (RFC 6749 3.1) and not kept."""
 
-ACR_PASSWORD: Final = "urn:gateway:pwd"
-ACR_PASSKEY: Final = "urn:gateway:passkey"
-ACR_UPSTREAM: Final = "urn:gateway:upstream"
-ACRS: Final = {"pwd": ACR_PASSWORD, "passkey": ACR_PASSKEY, "upstream": ACR_UPSTREAM}
+ACRS: Final = {how: f"urn:gateway:{how}" for how in ("pwd", "passkey", "upstream")}
 """gateway.session.acr -> the `acr` claim."""
 
 STATE_MAX: Final = 4_096
 MAX_AGE: Final = 10**9
 PROMPTS: Final = frozenset({"none", "login", "consent", "select_account"})
-ACTIONS: Final = frozenset({"create", "replace", "merge"})  # Grant Management for OAuth 2.0, section 4
+ACTIONS: Final = frozenset({"create", "replace"})  # Grant Management for OAuth 2.0, section 4
 _S256 = re.compile(r"[A-Za-z0-9_-]{43}")  # RFC 7636 4.2: base64url of a SHA-256
 
 
@@ -74,7 +70,7 @@ class AuthorizationRequest:
 
     scopes: data scopes the partner is granted, all of one purpose; none where only signing in is asked. categories: what may be
     asked of the data subject here, sorted, never beyond the grant. is_narrowed: `authorization_details` was used. retention: at
-    most the grant's. grant_id: the earlier grant that this one replaces or adds to, as `action` says.
+    most the grant's. grant_id: the earlier grant whose place this one takes.
     """
 
     request_id: UUID
@@ -96,7 +92,6 @@ class AuthorizationRequest:
     ui_locales: tuple[str, ...]
     dpop_jkt: str | None
     grant_id: UUID | None
-    action: str | None
 
 
 def redirect_uri_of(parameters: Mapping[str, str], client: Client | None) -> str:
@@ -136,7 +131,6 @@ def validate(
         raise InvalidScopeError
     if purpose is not None and is_openid and PURPOSES[purpose].is_analytics:
         raise InvalidScopeError  # policy 2.8: the sign-in's pseudonym would tell who stands behind the analytics one
-    grant_id, action = _managed(parameters)
     return AuthorizationRequest(
         request_id=request_id,
         client_id=client.client_id,
@@ -156,8 +150,7 @@ def validate(
         acr_values=tuple(parameters.get("acr_values", "").split()),
         ui_locales=tuple(parameters.get("ui_locales", "").split()),
         dpop_jkt=_jkt(parameters.get("dpop_jkt"), dpop_jkt),
-        grant_id=grant_id,
-        action=action,
+        grant_id=_managed(parameters),
     )
 
 
@@ -259,16 +252,14 @@ def _jkt(named: str | None, proved: str | None) -> str | None:
     return proved or named
 
 
-def _managed(parameters: Mapping[str, str]) -> tuple[UUID | None, str | None]:
-    """grant_id and grant_management_action (Grant Management for OAuth 2.0, section 4)."""
+def _managed(parameters: Mapping[str, str]) -> UUID | None:
+    """grant_id, which comes with grant_management_action=replace and no other (Grant Management for OAuth 2.0, section 4)."""
     action, named = parameters.get("grant_management_action"), parameters.get("grant_id")
-    if action is not None and action not in ACTIONS:
-        raise InvalidRequest
-    if (named is not None) != (action in ("replace", "merge")):
+    if action not in (None, *ACTIONS) or (named is not None) != (action == "replace"):
         raise InvalidRequest
     if named is None:
-        return None, action
+        return None
     try:
-        return UUID(named), action
+        return UUID(named)
     except ValueError:
         raise AuthorizationError("invalid_grant_id") from None

@@ -41,11 +41,11 @@ CODE_LIVES_FOR: Final = timedelta(seconds=60)
 PUSHED_OPENS_FOR: Final = timedelta(seconds=90)
 DECIDES_WITHIN: Final = timedelta(minutes=15)
 
-# in: request_id uuid, reference_sha256 bytea (null: not pushed), client_id text, parameters text, dpop_jkt text,
-#     opens for interval, decides within interval
-# row: none
+# in: request_id uuid, reference_sha256 bytea (null: not pushed), client_id, parameters, dpop_jkt text, opens for interval,
+#     decides within interval; row: none
 _STORE = """
-insert into gateway.authorization_request (request_id, reference_sha256, client_id, parameters, dpop_jkt, opens_until, decides_until)
+insert into gateway.authorization_request
+    (request_id, reference_sha256, client_id, parameters, dpop_jkt, opens_until, decides_until)
 values ($1, $2, $3, $4::text::jsonb, $5, statement_timestamp() + $6::interval, statement_timestamp() + $7::interval)"""
 
 # in: reference_sha256 bytea, client_id text; row: request_id uuid; unique index of reference_sha256
@@ -72,7 +72,8 @@ update gateway.authorization_request set decided_at = statement_timestamp()
 
 # in: grant_id, client_id, partner_id, subject_id, purpose, consent_id, scopes text[], details text, ends_at; row: none
 _GRANT = """
-insert into gateway.authorization_grant (grant_id, client_id, partner_id, subject_id, purpose, consent_id, scopes, details, ends_at)
+insert into gateway.authorization_grant
+    (grant_id, client_id, partner_id, subject_id, purpose, consent_id, scopes, details, ends_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb, $9)"""
 
 # in: as _GRANT; row: bool; none: not this client's and this data subject's
@@ -81,11 +82,12 @@ update gateway.authorization_grant
    set purpose = $5, consent_id = $6, scopes = $7, details = $8::text::jsonb, ends_at = $9, updated_at = statement_timestamp()
  where grant_id = $1 and client_id = $2 and partner_id = $3 and subject_id = $4 and revoked_at is null returning true"""
 
-# in: code_sha256 bytea, family_id uuid, grant_id uuid, client_id, redirect_uri, code_challenge, nonce, dpop_jkt text, scopes text[],
+# in: code_sha256 bytea, family_id, grant_id uuid, client_id, redirect_uri, code_challenge, nonce, dpop_jkt text, scopes text[],
 #     details text, session_id uuid, acr text, authenticated_at timestamptz, lives for interval; row: none
 _CODE = """
-insert into gateway.authorization_code (code_sha256, family_id, grant_id, client_id, redirect_uri, code_challenge, nonce, dpop_jkt,
-                                        scopes, details, session_id, acr, authenticated_at, expires_at)
+insert into gateway.authorization_code
+    (code_sha256, family_id, grant_id, client_id, redirect_uri, code_challenge, nonce, dpop_jkt, scopes, details, session_id, acr,
+     authenticated_at, expires_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::jsonb, $11, $12, $13, clock_timestamp() + $14::interval)"""
 
 # in: login_id, subject_id, partner_id uuid, client_id text, session_id uuid; row: none
@@ -170,7 +172,7 @@ async def open_request(conn: AnyConnection, settings: Settings, query: str) -> A
     if reference is not None and reference.startswith(REFERENCE):
         return await _opened(conn, settings, parameters, reference.removeprefix(REFERENCE))
     asked = await asking(conn, parameters.get("client_id", ""))
-    redirect_uri = redirect_uri_of(parameters, asked and asked.client)
+    redirect_uri = redirect_uri_of(parameters, None if asked is None else asked.client)
     assert asked is not None  # noqa: S101 - redirect_uri_of has refused nobody's requests
     try:
         if asked.client.metadata.require_pushed_authorization_requests:

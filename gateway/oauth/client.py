@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from authlib.oauth2.rfc6749 import ClientMixin
@@ -11,13 +12,16 @@ from authlib.oauth2.rfc6749 import ClientMixin
 from gateway.oauth import registration
 from gateway.oauth.keys import AnyConnection
 
+MANAGEMENT_SCOPES: Final = frozenset({"grant_management_query", "grant_management_revoke"})
+"""Open nothing but what was given to this very client (Grant Management for OAuth 2.0, section 6); they have to be named."""
+
 # Suspended and ended clients and partners are unknown here. A grant is live from starts_at up to ends_at, while the agreement
 # that it rests on is in force; what it allows in the end is the gate's to say, on every query.
 # in: client_id text
-# row: client_id text, partner_id uuid, metadata text, read_at timestamptz, scopes text[]
+# row: client_id text, partner_id uuid, metadata text, is_resource_server boolean, read_at timestamptz, scopes text[]
 # primary key of client; partner_grant_by_partner
 _FIND = """
-select c.client_id, c.partner_id, c.metadata::text as metadata, statement_timestamp() as read_at,
+select c.client_id, c.partner_id, c.metadata::text as metadata, c.is_resource_server, statement_timestamp() as read_at,
        array(select distinct g.scope from gateway.partner_grant g
               where g.partner_id = c.partner_id and g.revoked_at is null
                 and g.starts_at <= statement_timestamp() and g.ends_at > statement_timestamp()
@@ -34,7 +38,13 @@ class Client(ClientMixin):  # type: ignore[misc]  # Authlib ships no types
     partner_id: UUID
     metadata: registration.ClientMetadata
     scopes: frozenset[str]
+    is_resource_server: bool
     read_at: datetime
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it has nothing to prove itself by (RFC 6749 2.1)."""
+        return self.metadata.token_endpoint_auth_method == "none"  # noqa: S105  # RFC 7591's word
 
     def get_client_id(self) -> str:
         """Authlib's name for `client_id`."""
@@ -46,7 +56,7 @@ class Client(ClientMixin):  # type: ignore[misc]  # Authlib ships no types
     def get_allowed_scope(self, scope: str | None) -> str | None:
         """The scopes to issue for a request: all the client may have where it names none; None where it names one too many."""
         requested = registration.scope_tokens(scope or "")
-        if requested is None or not requested <= self.scopes:
+        if requested is None or not requested <= self.scopes | MANAGEMENT_SCOPES:
             return None
         return " ".join(sorted(requested or self.scopes))
 
@@ -83,4 +93,4 @@ async def find_client(conn: AnyConnection, client_id: str) -> Client | None:
     live = frozenset(row["scopes"])
     # RFC 7591 2: a registered `scope` is all that this one of the partner's clients may ask for
     scopes = live if metadata.scopes is None else live & metadata.scopes
-    return Client(row["client_id"], row["partner_id"], metadata, scopes, row["read_at"])
+    return Client(row["client_id"], row["partner_id"], metadata, scopes, row["is_resource_server"], row["read_at"])

@@ -5,33 +5,67 @@ Only what exists is announced; a later endpoint adds its own members here.
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
-from gateway.oauth import jose, revocation, token
-from gateway.oauth.client_assertion import METHOD
+from gateway.oauth import authorize, details, grant_management, introspection, jose, pushed, revocation, token, userinfo
+from gateway.oauth.authorization_request import ACRS, OPENID, PROMPTS
+from gateway.oauth.keys import SIGNING_ALGORITHMS
 from gateway.oauth.resource import resource_url
+from gateway.oauth.server import CLIENT_AUTH_METHODS
 from gateway.settings import Settings
 
 JWKS_PATH = "/oauth/jwks"
+END_SESSION_PATH = "/oauth/logout"
 SERVER_SUFFIX = "oauth-authorization-server"
-RESOURCE_SUFFIX = "oauth-protected-resource"
+OPENID_SUFFIX = "openid-configuration"
 
 
 def authorization_server(settings: Settings) -> dict[str, object]:
-    """RFC 8414 section 2. `response_types_supported` is required there, and empty while nothing authorises in a browser."""
-    methods, algorithms = [METHOD], list(jose.ALGORITHMS)
+    """RFC 8414 section 2, with the members of RFC 9126, 9207, 9396, 9449 and Grant Management for OAuth 2.0."""
+    methods, algorithms = list(CLIENT_AUTH_METHODS), list(jose.ALGORITHMS)
+    authenticated = {
+        f"{endpoint}_endpoint_auth_{suffix}": value
+        for endpoint in ("token", "revocation", "introspection")
+        for suffix, value in (("methods_supported", methods), ("signing_alg_values_supported", algorithms))
+    }
+    url = settings.base_url
     return {
         "issuer": settings.issuer,
-        "token_endpoint": settings.base_url + token.PATH,
-        "jwks_uri": settings.base_url + JWKS_PATH,
-        "revocation_endpoint": settings.base_url + revocation.PATH,
-        "response_types_supported": [],
-        "grant_types_supported": ["client_credentials"],
-        "token_endpoint_auth_methods_supported": methods,
-        "token_endpoint_auth_signing_alg_values_supported": algorithms,
-        "revocation_endpoint_auth_methods_supported": methods,
-        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+        "authorization_endpoint": url + authorize.PATH,
+        "pushed_authorization_request_endpoint": url + pushed.PATH,
+        "token_endpoint": url + token.PATH,
+        "jwks_uri": url + JWKS_PATH,
+        "revocation_endpoint": url + revocation.PATH,
+        "introspection_endpoint": url + introspection.PATH,
+        "grant_management_endpoint": url + grant_management.PATH,
+        "grant_management_actions_supported": ["create", "query", "replace", "revoke"],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+        "require_pushed_authorization_requests": False,
+        "authorization_details_types_supported": [details.TYPE],
+        "dpop_signing_alg_values_supported": algorithms,
+        "ui_locales_supported": ["zh-CN", "en"],
         "protected_resources": [resource_url(settings)],  # RFC 9728 4
+        **authenticated,
+    }
+
+
+def openid_provider(settings: Settings) -> dict[str, object]:
+    """OpenID Connect Discovery 1.0 section 3. RS256 is absent on purpose: FAPI 2.0 Security Profile 5.4 forbids it."""
+    return {
+        **authorization_server(settings),
+        "userinfo_endpoint": settings.base_url + userinfo.PATH,
+        "end_session_endpoint": settings.base_url + END_SESSION_PATH,
+        "scopes_supported": [OPENID],
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": list(SIGNING_ALGORITHMS),
+        "acr_values_supported": sorted(ACRS.values()),
+        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr"],
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "prompt_values_supported": sorted(PROMPTS),
     }
 
 
@@ -41,19 +75,6 @@ def protected_resource(settings: Settings) -> dict[str, object]:
         "resource": resource_url(settings),
         "authorization_servers": [settings.issuer],
         "bearer_methods_supported": ["header"],
+        "authorization_details_types_supported": [details.TYPE],
+        "dpop_signing_alg_values_supported": list(jose.ALGORITHMS),
     }
-
-
-def well_known_path(identifier: str, suffix: str) -> str:
-    """The path at which metadata of this identifier lives (RFC 8414 3.1, RFC 9728 3.1): before the identifier's own path.
-
-    >>> well_known_path("https://g.example/graphql", "oauth-protected-resource")
-    '/.well-known/oauth-protected-resource/graphql'
-    """
-    return f"/.well-known/{suffix}" + urlsplit(identifier).path.rstrip("/")
-
-
-def resource_metadata_url(settings: Settings) -> str:
-    """Where a client that was refused finds out who issues tokens (RFC 9728 5.1)."""
-    parts = urlsplit(resource_url(settings))
-    return f"{parts.scheme}://{parts.netloc}" + well_known_path(resource_url(settings), RESOURCE_SUFFIX)

@@ -8,25 +8,27 @@ used stays used, whatever became of the request.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
 from authlib.oauth2 import AuthorizationServer as Authlib
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import OAuth2Payload, OAuth2Request
-from authlib.oauth2.rfc6749.errors import InvalidScopeError
 from starlette.responses import JSONResponse, Response
 
-from gateway.oauth.access_token import mint
 from gateway.oauth.bridge import run_sync, wait
 from gateway.oauth.client import Client, find_client
 from gateway.oauth.client_assertion import METHOD, PrivateKeyJwt
+from gateway.oauth.dpop import Dpop
 from gateway.oauth.form import Form
 from gateway.oauth.keys import AnyConnection, KeyStore
-from gateway.oauth.refusal import InvalidRequest, Unavailable, shape
+from gateway.oauth.refusal import InvalidDpopProof, InvalidRequest, Unavailable, headers_of, shape
 from gateway.settings import Settings
 
 ACQUIRE_WITHIN_S: Final = 5.0
+CLIENT_AUTH_METHODS: Final = [METHOD]
+"""What a client may prove itself by, at every endpoint (Authlib wants a list)."""
 NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}  # RFC 6749 5.1
 
 
@@ -50,11 +52,12 @@ class Payload(OAuth2Payload):  # type: ignore[misc]  # Authlib ships no types
 class FormRequest(OAuth2Request):  # type: ignore[misc]
     """A request as Authlib reads it. Its address is the configured one: behind a proxy the real one says nothing."""
 
-    def __init__(self, form: Form, uri: str) -> None:
+    def __init__(self, form: Form, base_url: str, path: str) -> None:
+        self.path = path
         # Authlib would refuse loopback names that the settings allow; plain http elsewhere they have refused themselves
-        uri = "https" + uri[uri.index(":") :]
+        uri = "https" + base_url[base_url.index(":") :] + path
         super().__init__("POST", uri, headers={"Authorization": form.authorization} if form.authorization else {})
-        self.payload = Payload(form)
+        self.payload, self.sent = Payload(form), form
 
     @property
     def args(self) -> dict[str, str]:
@@ -70,43 +73,46 @@ class FormRequest(OAuth2Request):  # type: ignore[misc]
 class AuthorizationServer(Authlib):  # type: ignore[misc]
     """Authlib's server for one request. Grants and endpoints are registered by their modules' endpoint functions."""
 
-    def __init__(self, conn: AnyConnection, keys: KeyStore, settings: Settings) -> None:
+    def __init__(self, conn: AnyConnection, keys: KeyStore, settings: Settings, dpop: Dpop) -> None:
         super().__init__()
-        self.conn, self.keys, self.settings = conn, keys, settings
+        self.conn, self.keys, self.settings, self.dpop = conn, keys, settings, dpop
+        self.dpop_nonce: str | None = None
         self.register_client_auth_method(METHOD, PrivateKeyJwt(conn, settings.issuer))
 
     def query_client(self, client_id: str) -> Client | None:
         """The active client of this id."""
         return wait(find_client(self.conn, client_id))
 
-    def generate_token(self, *, client: Client, scope: str | None = None, **_more: object) -> dict[str, object]:
-        """The body of a token response, its token stored. Raises InvalidScopeError where `scope` asks for too much.
+    def confirmation(self, request: FormRequest, client: Client, *, is_required: bool = True) -> dict[str, str]:
+        """The `cnf` members (RFC 7800) of the key that the request's sender has shown: what its tokens will be bound to.
 
-        Authlib passes more: the lifetime is the settings', and there is no refresh token yet.
+        is_required: a client registered for DPoP-bound tokens must show one here. Raises InvalidDpopProof, UseDpopNonce.
         """
-        allowed = client.get_allowed_scope(scope)
-        if allowed is None:
-            raise InvalidScopeError
-        token = wait(mint(self.conn, self.keys, self.settings, client_id=client.client_id, scopes=allowed.split()))
-        body: dict[str, object] = {
-            "access_token": token.text,
-            "token_type": "Bearer",
-            "expires_in": int(token.lifetime.total_seconds()),
-        }
-        if token.scopes:  # RFC 6749 3.3: a scope that is there names something
-            body["scope"] = " ".join(token.scopes)
-        return body
-
-    def save_token(self, token: Mapping[str, object], request: FormRequest) -> None:
-        """Nothing left to do: `mint` stored it in the statement that made it."""
+        if not request.sent.dpop:
+            if is_required and client.metadata.dpop_bound_access_tokens:
+                raise InvalidDpopProof
+            return {}
+        proof = wait(
+            self.dpop.check(
+                self.conn,
+                request.sent.dpop,
+                method="POST",
+                url=self.settings.base_url + request.path,
+                now=client.read_at,
+                needs_nonce=True,
+            )
+        )
+        self.dpop_nonce = self.dpop.nonce(client.read_at.timestamp())
+        return {"jkt": proof.jkt}
 
     def create_oauth2_request(self, request: FormRequest) -> FormRequest:
         """The request is Authlib's already."""
         return request
 
     def handle_response(self, status: int, body: Mapping[str, object], _headers: Sequence[tuple[str, str]]) -> Response:
-        """A JSON answer that no cache keeps."""
-        return JSONResponse(dict(body), status, NO_STORE)
+        """A JSON answer that no cache keeps, with the nonce for the next proof where this request had one (RFC 9449 8.2)."""
+        nonce = {} if self.dpop_nonce is None else {"DPoP-Nonce": self.dpop_nonce}
+        return JSONResponse(dict(body), status, {**NO_STORE, **nonce})
 
     def handle_error_response(self, request: FormRequest, error: OAuth2Error) -> Response:
         """An error answer; the challenge names the scheme that the client tried, if it tried one (RFC 6749 5.2)."""
@@ -120,24 +126,33 @@ def error_response(error: OAuth2Error, issuer: str, *, tried_header: bool = Fals
     """RFC 6749 5.2: JSON, 401 for a client that is not known, never cached."""
     status, body = shape(error)
     challenge = {"WWW-Authenticate": f'Basic realm="{issuer}"'} if status == 401 and tried_header else {}
-    return JSONResponse(body, status, {**NO_STORE, **challenge})
+    return JSONResponse(body, status, {**NO_STORE, **challenge, **headers_of(error)})
 
 
-async def in_transaction(
-    pool: asyncpg.Pool[Any], keys: KeyStore, settings: Settings, form: Form, path: str, answer: Callable[..., Response]
-) -> Response:
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What every endpoint of one worker stands on. pool: ordinary connections under the role `gateway`. keys: after `ensure`."""
+
+    settings: Settings
+    pool: asyncpg.Pool[Any]
+    keys: KeyStore
+    dpop: Dpop
+
+
+async def in_transaction(services: Services, form: Form, path: str, answer: Callable[..., Response]) -> Response:
     """`answer(server, request)`, run inside one transaction that has committed when this returns. Raises Unavailable.
 
     path: of the endpoint, below the base URL.
     """
+    settings, pool = services.settings, services.pool
     try:
         conn = await pool.acquire(timeout=ACQUIRE_WITHIN_S)
     except (TimeoutError, OSError, asyncpg.PostgresConnectionError, asyncpg.TooManyConnectionsError):
         raise Unavailable from None
     try:
         async with conn.transaction():
-            server = AuthorizationServer(conn, keys, settings)
-            return await run_sync(answer, server, FormRequest(form, settings.base_url + path))
+            server = AuthorizationServer(conn, services.keys, settings, services.dpop)
+            return await run_sync(answer, server, FormRequest(form, settings.base_url, path))
     finally:
         await pool.release(conn)
 

@@ -1,18 +1,20 @@
-"""The token endpoint (RFC 6749 3.2): so far the client credentials grant (4.4)."""
+"""The token endpoint (RFC 6749 3.2), and the client credentials grant (4.4)."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import grants
-from authlib.oauth2.rfc6749.errors import InvalidScopeError
+from authlib.oauth2.rfc6749.errors import InvalidScopeError, UnauthorizedClientError
 from starlette.responses import Response
 
-from gateway.oauth.client_assertion import METHOD
-from gateway.oauth.refusal import InvalidDpopProof
+from gateway.oauth.access_token import mint
+from gateway.oauth.bridge import wait
+from gateway.oauth.code import AuthorizationCode
+from gateway.oauth.refresh import RefreshToken
 from gateway.oauth.resource import check_resource
-from gateway.oauth.server import AuthorizationServer, FormRequest, require
+from gateway.oauth.server import CLIENT_AUTH_METHODS, AuthorizationServer, FormRequest, require
 
 PATH: Final = "/oauth/token"
 
@@ -20,21 +22,46 @@ PATH: Final = "/oauth/token"
 class ClientCredentials(grants.ClientCredentialsGrant):  # type: ignore[misc]  # Authlib ships no types
     """A partner's own token, bound to no data subject."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = [METHOD]  # noqa: RUF012  # Authlib's attribute
+    TOKEN_ENDPOINT_AUTH_METHODS = CLIENT_AUTH_METHODS
 
     def validate_token_request(self) -> None:
         """Authenticate the client, then check what it asks for. Raises OAuth2Error."""
         super().validate_token_request()
-        if self.client.metadata.dpop_bound_access_tokens:
-            raise InvalidDpopProof
+        if self.client.is_public:
+            raise UnauthorizedClientError  # RFC 6749 4.4: there are no credentials
+        self.confirmation = self.server.confirmation(self.request, self.client)
         check_resource(self.request.payload.datalist.get("resource", ()), self.server.settings)
-        if self.client.get_allowed_scope(self.request.payload.scope) is None:
+        self.allowed = self.client.get_allowed_scope(self.request.payload.scope)
+        if self.allowed is None:
             raise InvalidScopeError
+
+    def create_token_response(self) -> tuple[int, dict[str, object], list[Any]]:
+        """The response of RFC 6749 4.4.3."""
+        server = self.server
+        token = wait(
+            mint(
+                server.conn,
+                server.keys,
+                server.settings,
+                client_id=self.client.client_id,
+                scopes=self.allowed.split(),
+                confirmation=self.confirmation,
+            )
+        )
+        body: dict[str, object] = {
+            "access_token": token.text,
+            "token_type": "DPoP" if "jkt" in self.confirmation else "Bearer",
+            "expires_in": int(token.lifetime.total_seconds()),
+        }
+        if token.scopes:  # RFC 6749 3.3: a scope that is there names something
+            body["scope"] = " ".join(token.scopes)
+        return 200, body, []
 
 
 def answer(server: AuthorizationServer, request: FormRequest) -> Response:
     """The answer to a token request; it runs under the bridge."""
-    server.register_grant(ClientCredentials)
+    for grant in (ClientCredentials, AuthorizationCode, RefreshToken):
+        server.register_grant(grant)
     try:
         require(request, "grant_type")
     except OAuth2Error as error:
