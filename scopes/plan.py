@@ -1,7 +1,7 @@
 """An operation, a partner's grants and an instant -> the fields that may be fetched, or one refusal for the whole."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from scopes.category import CATEGORIES
@@ -45,6 +45,7 @@ def plan(
     held: frozenset[str],
     purpose: Purpose | None,
     paths: Sequence[str],
+    categories: frozenset[str] | None = None,
     catalogue: Mapping[str, CatalogueField],
     halted: Halted,
     now: datetime,
@@ -52,6 +53,8 @@ def plan(
     """Settle what an operation may fetch, before any data subject's evidence is asked.
 
     held: names of the scopes in the token. purpose: the one the operation names, or None. paths: schema paths of its leaves.
+    categories: those that the token is narrowed to (RFC 9396), None where it is not: a field of another one is as if none of the
+    token's scopes had it.
     Raises Refused: nothing is disclosed then, not even the fields that would have been allowed.
     """
     if halted.everything or partner.partner_id in halted.partners:  # policy 9.4
@@ -61,7 +64,7 @@ def plan(
         raise Refused(Refusal.NO_LIVE_GRANT)
     if partner.is_abroad and partner.cross_border_mechanism is None:  # policy 8.1, 9.5
         raise Refused(Refusal.RESIDENCY)
-    mine = [scope for scope in granted if scope.scope in held]
+    mine = [_narrowed(scope, categories, catalogue) for scope in granted if scope.scope in held]
     chosen = _purpose(mine, granted, purpose, paths)
     under = [scope for scope in mine if scope.purpose is chosen]
     for path in paths:
@@ -85,6 +88,13 @@ def granted_scopes(
     return tuple(
         sorted((s for s in scopes if s.scope in live and s.is_active(now)), key=lambda scope: (scope.scope, scope.version))
     )
+
+
+def _narrowed(scope: ScopeVersion, categories: frozenset[str] | None, catalogue: Mapping[str, CatalogueField]) -> ScopeVersion:
+    if categories is None:
+        return scope
+    kept = {path: field for path, field in scope.fields.items() if path in catalogue and catalogue[path].category in categories}
+    return replace(scope, fields=kept)
 
 
 def _purpose(

@@ -287,3 +287,21 @@ def test_a_halted_scope_stops_what_it_shares_with_others() -> None:
 @pytest.mark.parametrize("paths", [["Subject.realName"], ["Subject.realName", "Subject.realName"]])
 def test_a_path_asked_twice_is_planned_once(paths: Iterable[str]) -> None:
     assert list(planned(*paths).fields) == ["Subject.realName"]
+
+
+def test_a_field_outside_the_tokens_categories_is_as_if_its_scopes_had_it_not() -> None:
+    """RFC 9396 9.1: authorization_details narrow a scope; the refusal names the scope that would do."""
+    scope = a_scope(fields={"Subject.realName": MASK, "Subject.city": REVEAL})
+
+    kept = planned("Subject.city", scopes=[scope], categories=["profile.city"])
+
+    assert kept.fields["Subject.city"].redaction == REVEAL
+    asked = refusal(lambda: planned("Subject.city", "Subject.realName", scopes=[scope], categories=["profile.city"]))
+    assert asked == (Refusal.INSUFFICIENT_SCOPE, "orders", "Subject.realName")
+
+
+def test_a_token_narrowed_to_nothing_may_fetch_nothing() -> None:
+    """Deny wins: an empty set of categories is not the same as none being named."""
+    scope = a_scope(fields={"Subject.city": REVEAL})
+
+    assert refusal(lambda: planned("Subject.city", scopes=[scope], categories=[]))[0] is Refusal.INSUFFICIENT_SCOPE

@@ -91,6 +91,7 @@ def planned(
     scopes: Iterable[ScopeVersion] | None = None,
     held: Iterable[str] | None = None,
     purpose: Purpose | None = None,
+    categories: Iterable[str] | None = None,
     halted: Halted | None = None,
     now: datetime = NOON,
 ) -> Plan:
@@ -104,6 +105,7 @@ def planned(
         held=frozenset(names if held is None else held),
         purpose=purpose,
         paths=paths,
+        categories=None if categories is None else frozenset(categories),
         catalogue=CATALOGUE,
         halted=halted or Halted.nothing(),
         now=now,
