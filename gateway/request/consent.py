@@ -52,12 +52,17 @@ def covers(mask: int, *, of: str = "c.covered") -> str:
     return f"({of} & {mask}) <> 0"
 
 
-def others_agree(others: Sequence[OtherPersons], ordinals: Mapping[str, int], arguments: RunArguments, purpose: str) -> str:
-    """Whether everybody else whom a row is about covers it under the same partner and purpose (policy 1.4)."""
-    partner = arguments.add("partner_id", "uuid", attrgetter("partner_id"))
+def others_agree(
+    others: Sequence[OtherPersons], ordinals: Mapping[str, int], *, partner: str, purpose: str, but: str | None = None
+) -> str:
+    """Whether everybody else whom a row is about covers it under the same partner and purpose (policy 1.4).
+
+    partner, purpose: SQL. but: SQL of type uuid, a data subject who is taken to agree.
+    """
+    counts = f"o.id is distinct from {but} and " if but else ""
     return " and ".join(
         f"""(cardinality({other.column}) = 0 or not exists (
-      select from unnest({other.column}) o (id) where not exists (
+      select from unnest({other.column}) o (id) where {counts}not exists (
         select from gateway.consent_state s
          where s.partner_id = {partner} and s.purpose = {purpose} and s.subject_id = o.id and {IS_READABLE}
            and {covers(1 << ordinals[other.category], of=f"({SETTLED})")})))"""

@@ -225,7 +225,8 @@ class _NodeWriter:
             rules.append(table.shown)
         persons = others = ""
         if table.others:
-            rules.append(others_agree(table.others, fetcher.ordinals, fetcher.arguments, fetcher.purpose))
+            partner = fetcher.arguments.add("partner_id", "uuid", attrgetter("partner_id"))
+            rules.append(others_agree(table.others, fetcher.ordinals, partner=partner, purpose=fetcher.purpose))
             listed = " || ".join(f"coalesce({other.column}, '{{}}')" for other in table.others)
             persons = f", array_remove({listed}, c.subject_id) as persons"
             others = ", string_agg(array_to_string(i.persons, ','), ',') filter (where cardinality(i.persons) > 0) as others"

@@ -77,9 +77,11 @@ async def give(
     policy_version: str,
     cross_border: bool = False,
     ends_at: datetime | None = None,
+    notice_sha256: bytes | None = None,
 ) -> UUID:
     """The subject agrees to exactly these categories (leaf names), in place of whatever it agreed to before (policy 6.1).
 
+    notice_sha256: of gateway.consent_notice, what the subject was shown; None where it was not asked by the gateway's own page.
     Returns the consent's id. Raises ConsentError: CATEGORY_UNKNOWN, CATEGORIES_EMPTY, REFERENCE_UNKNOWN.
     """
     wanted = _categories(categories)
@@ -98,6 +100,7 @@ async def give(
                 policy_version,
                 ends_at,
             ),
+            notice_sha256,
         )
         await _fold(conn, keys, partner_id, purpose.value, [subject_id])
     return consent_id
@@ -212,12 +215,12 @@ def _categories(categories: Collection[str]) -> list[str]:
     return sorted(set(categories))
 
 
-async def _append(conn: AnyConnection, event: tuple[object, ...]) -> None:
+async def _append(conn: AnyConnection, event: tuple[object, ...], notice_sha256: bytes | None = None) -> None:
     await conn.execute(LOCK, event[1])
     try:
-        await conn.execute(APPEND_CONSENT, *event)
+        await conn.execute(APPEND_CONSENT, *event, notice_sha256)
     except asyncpg.ForeignKeyViolationError:
-        raise ConsentError("REFERENCE_UNKNOWN", "no such partner, purpose or policy version") from None
+        raise ConsentError("REFERENCE_UNKNOWN", "no such partner, purpose, policy version or notice") from None
 
 
 async def _set(conn: AnyConnection, keys: PseudonymKeys, subject_id: UUID, setting: tuple[object, ...]) -> None:

@@ -15,10 +15,11 @@ select consent_id, kind, categories, cross_border, policy_version, ends_at
 
 -- name: append_consent
 -- in:  consent_id, subject_id, partner_id uuid, purpose, kind text, categories text[], cross_border boolean, policy_version text,
---      ends_at timestamptz
+--      ends_at timestamptz, notice_sha256 bytea (null: no page of the gateway's was shown)
 -- row: none
-insert into gateway.consent_event (consent_id, subject_id, partner_id, purpose, kind, categories, cross_border, policy_version, ends_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9);
+insert into gateway.consent_event
+    (consent_id, subject_id, partner_id, purpose, kind, categories, cross_border, policy_version, ends_at, notice_sha256)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 
 -- name: append_setting
 -- in:  subject_id uuid, switch text, partner_id uuid (null: all), category text (null: all), allowed boolean
