@@ -25,7 +25,7 @@ COVERS = question("subject_pages", "covers_of_subject")
 REACHES = question("subject_pages", "reaches")
 ACCEPTANCE = question("subject_pages", "acceptance_of_subject")
 LAST_ACCESSES = question("subject_pages", "last_accesses")
-LAST_SIGN_INS = question("subject_pages", "last_sign_ins")
+SIGNED_IN = question("subject_pages", "signed_in")
 SIGN_INS = question("subject_pages", "sign_ins")
 DISCLOSURES = question("subject_pages", "disclosures_of_subject")
 PROJECTIONS = question("subject_pages", "projections")
@@ -165,6 +165,14 @@ class SettingNow:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedIn:
+    """When a data subject first and last signed in with a partner."""
+
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SignIn:
     login_id: UUID
     partner_id: UUID
@@ -225,9 +233,10 @@ async def last_accesses(conn: AnyConnection, subject_id: UUID, *, row_count: int
     return LastAccesses(found, rows[0]["looked_back_to"] if rows else None)
 
 
-async def last_sign_ins(conn: AnyConnection, subject_id: UUID) -> dict[UUID, datetime]:
+async def signed_in(conn: AnyConnection, subject_id: UUID) -> dict[UUID, SignedIn]:
     """By partner."""
-    return {row["partner_id"]: row["logged_in_at"] for row in await conn.fetch(LAST_SIGN_INS, subject_id)}
+    rows = await conn.fetch(SIGNED_IN, subject_id)
+    return {row["partner_id"]: SignedIn(row["first_at"], row["last_at"]) for row in rows}
 
 
 async def sign_ins(conn: AnyConnection, subject_id: UUID, *, after: tuple[datetime, UUID] | None, page_size: int) -> list[SignIn]:

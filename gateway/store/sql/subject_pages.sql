@@ -101,12 +101,12 @@ select d.partner_id, max(n.disclosed_at) as disclosed_at,
         where h.disclosure_id = n.disclosure_id and h.disclosed_at = n.disclosed_at and not h.contract_run offset 0) d on true
  group by d.partner_id;
 
--- name: last_sign_ins
--- With which partners one data subject ever signed in, and when last.
+-- name: signed_in
+-- With which partners one data subject ever signed in, and when first and last.
 -- in:  subject_id uuid
--- row: partner_id uuid, logged_in_at timestamptz, count bigint
+-- row: partner_id uuid, first_at timestamptz, last_at timestamptz
 -- partner_login_by_subject
-select partner_id, max(logged_in_at) as logged_in_at, count(*) as count
+select partner_id, min(logged_in_at) as first_at, max(logged_in_at) as last_at
   from gateway.partner_login where subject_id = $1 group by partner_id;
 
 -- name: sign_ins
