@@ -3,6 +3,7 @@ PYTHON ?= python3
 PORT ?= 8080
 DATA ?= .gateway
 SUBJECTS ?= 10000
+SHOPMATE_PORT ?= 9104
 CLIENTS ?=
 RACES ?= 5000
 KILLS ?= 20
@@ -21,7 +22,7 @@ $(READY): requirements.lock
 	touch $@
 
 demo: $(READY)
-	$(BIN)/gateway demo --port $(PORT) --data $(DATA) --subjects $(SUBJECTS) $(if $(CLIENTS),--clients $(CLIENTS))
+	$(BIN)/gateway demo --port $(PORT) --data $(DATA) --subjects $(SUBJECTS) --shopmate-port $(SHOPMATE_PORT) $(if $(CLIENTS),--clients $(CLIENTS))
 
 test: $(READY)
 	$(BIN)/python -m pytest

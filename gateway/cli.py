@@ -72,6 +72,9 @@ def demo(
     data: Annotated[Path | None, typer.Option(help="Folder of the database and of demo.json [GATEWAY_DATA].")] = None,
     subjects: Annotated[int, typer.Option(min=1, help="Data subjects to invent.")] = 10_000,
     clients: Annotated[Path | None, typer.Option(help="JSON array of client metadata (RFC 7591) for `shopmate`.")] = None,
+    shopmate_port: Annotated[
+        int, typer.Option(min=1, max=65535, envvar="SHOPMATE_PORT", help="Port of shopmate's site; if it is taken, another.")
+    ] = 9104,
 ) -> None:
     """Fill a database with invented people, show what partners see of them, and serve until told to stop."""
     from gateway.demo import run  # what it needs takes long to import, and no other command needs it
@@ -79,7 +82,7 @@ def demo(
     if data is not None:
         os.environ["GATEWAY_DATA"] = str(data)
     settings = Settings()
-    raise typer.Exit(run.demo(settings, port or settings.port, subjects, clients))
+    raise typer.Exit(run.demo(settings, port or settings.port, subjects, clients, shopmate_port))
 
 
 @migrations.callback(invoke_without_command=True)

@@ -5,10 +5,14 @@ import os
 import secrets
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from joserfc.jwk import ECKey
+
+NAME: Final = "demo.json"
 
 Document = Mapping[str, Any]
 
@@ -19,7 +23,7 @@ class UnreadableDocument(Exception):
 
 def read(data: Path) -> Document:
     """What an earlier demo wrote, empty if there was none. Raises UnreadableDocument."""
-    path = data / "demo.json"
+    path = data / NAME
     try:
         found = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -34,13 +38,13 @@ def read(data: Path) -> Document:
 def write(data: Path, document: Document) -> None:
     """Replace demo.json as a whole: a reader sees the old one or the new one, and nobody else sees either."""
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=data, prefix=".demo.json.")  # mkstemp makes it 0600
+    descriptor, name = tempfile.mkstemp(dir=data, prefix=f".{NAME}.")  # mkstemp makes it 0600
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(document, file, ensure_ascii=False, indent=1)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(data / "demo.json")
+        Path(name).replace(data / NAME)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
@@ -64,3 +68,12 @@ def password(earlier: Document, subject_id: str) -> str:
     """The password of a subject who can sign in: the one already handed out, or a new one."""
     known = (entry.get("password") for entry in earlier.get("subjects", ()) if entry.get("subject_id") == subject_id)
     return next((text for text in known if isinstance(text, str)), "") or secrets.token_urlsafe(12)
+
+
+def subject_ids(earlier: Document) -> list[UUID]:
+    """The subjects who could sign in, in the file's order."""
+    found = []
+    for entry in earlier.get("subjects", ()):
+        with suppress(KeyError, TypeError, ValueError):
+            found.append(UUID(entry["subject_id"]))
+    return found

@@ -1,7 +1,7 @@
 """What the demo hands out: keys and tokens of the partners, sign-ins of some subjects, the canaries' markers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -31,18 +31,25 @@ class HandOut:
 
 
 async def hand_out(
-    conn: Connection, settings: Settings, url: str, filled: Filled, earlier: Document, clients: Sequence[Mapping[str, Any]]
+    conn: Connection,
+    settings: Settings,
+    url: str,
+    filled: Filled,
+    earlier: Document,
+    clients: Sequence[Mapping[str, Any]],
+    site_port: int,
 ) -> HandOut:
     """Register the partners' clients and those of CLIENTS, issue tokens, set passwords. `earlier`: keys already handed out stay.
 
-    Raises InvalidClientMetadata for CLIENTS.
+    site_port: where shopmate's own site listens. Raises InvalidClientMetadata and ClientTaken for CLIENTS.
     """
     keys = KeyStore(settings)
     await keys.ensure(conn)
     async with conn.transaction():
         subjects = await _subjects(conn, settings, filled, earlier)
         partners = {
-            partner.name: await _partner(conn, keys, settings, filled, partner, earlier, subjects) for partner in PARTNERS
+            partner.name: await _partner(conn, keys, settings, filled, partner, earlier, subjects)
+            for partner in (replace(one, port=site_port) if one.has_site else one for one in PARTNERS)
         }
         for metadata in clients:
             await register_client(conn, partner_id=filled.partner_ids[CLIENTS_PARTNER], metadata=metadata)
@@ -89,9 +96,12 @@ async def _partner(
         "redirect_uris": [partner.redirect_uri],
         "token_endpoint_auth_method": "private_key_jwt",
         "dpop_bound": partner.is_dpop_bound,
+        "require_pushed_authorization_requests": partner.is_dpop_bound,
         "purpose": partner.scope.purpose.value if partner.scope else None,
         "scopes": scopes,
     }
+    if partner.has_site:
+        entry["site"] = partner.home
     if partner.is_dpop_bound:
         return entry
     entry["access_token"] = await issue(conn, keys, settings, client_id=partner.name, scopes=scopes, lifetime=TOKENS_LIVE_FOR)
@@ -120,16 +130,22 @@ def _metadata(partner: DemoPartner, key: Mapping[str, Any]) -> Mapping[str, Any]
         "token_endpoint_auth_method": "private_key_jwt",
         "jwks": {"keys": [document.public_part(key)]},
         "redirect_uris": [partner.redirect_uri],
+        "post_logout_redirect_uris": [partner.home],
+        "policy_uri": partner.policy_uri,
+        "contacts": [partner.contact],
         "grant_types": ["authorization_code", "client_credentials", "refresh_token"],
         "response_types": ["code"],
-        "scope": partner.scope.name if partner.scope else "",
+        "scope": " ".join((*(["openid"] if partner.has_site else []), *([partner.scope.name] if partner.scope else []))),
+        "authorization_details_types": ["data_sharing"],
+        # what FAPI 2.0 asks for as a whole: a pushed request, and tokens that are worth nothing without a key
         "dpop_bound_access_tokens": partner.is_dpop_bound,
+        "require_pushed_authorization_requests": partner.is_dpop_bound,
     }
 
 
 async def _subjects(conn: Connection, settings: Settings, filled: Filled, earlier: Document) -> list[Mapping[str, Any]]:
     canaries = [UUID(canary.subject_id) for canary in aviary(SEED).canaries]
-    given = await give_sign_ins(conn, canaries, filled.partner_ids["adlens"], earlier)
+    given = await give_sign_ins(conn, canaries, filled.partner_ids, earlier)
     return [
         {"subject_id": str(subject_id), **sign_in, "pseudonyms": _pseudonyms(settings, filled, subject_id)}
         for subject_id, sign_in in given

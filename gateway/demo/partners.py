@@ -50,16 +50,25 @@ class DemoPartner:
     location: str
     mechanism: str | None
     scope: DemoScope | None
-    port: int  # of its callback on loopback
+    port: int  # of its redirect address on loopback
     is_dpop_bound: bool = False
+    has_site: bool = False
 
     @property
     def contact(self) -> str:
         return f"privacy@{self.name}.example"
 
     @property
+    def home(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    @property
     def redirect_uri(self) -> str:
-        return f"http://127.0.0.1:{self.port}/callback"
+        return f"{self.home}callback"
+
+    @property
+    def policy_uri(self) -> str:
+        return f"{self.home}privacy" if self.has_site else f"https://{self.name}.example/privacy"
 
 
 AD_MEASUREMENT: Final = DemoScope(
@@ -170,6 +179,7 @@ PARTNERS: Final = (
         SERVICE_DELIVERY,
         9104,
         is_dpop_bound=True,
+        has_site=True,
     ),
     DemoPartner(
         "overseas", "Overseas Feed Pte. Ltd.", Role.RECIPIENT, "vendor", "SG", "standard_contract", PERSONALISATION, 9105

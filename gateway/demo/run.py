@@ -8,7 +8,6 @@ import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -19,10 +18,12 @@ from rich.console import Console
 
 from gateway.app import create_app
 from gateway.catalogue.definition import load as load_catalogue
-from gateway.demo import document, show
+from gateway.demo import document, partner_site, show
 from gateway.demo.handout import HandOut, hand_out
 from gateway.demo.load import OtherMasterKey, connected, fill
+from gateway.demo.partner_site import SiteFailed
 from gateway.demo.partners import PARTNERS
+from gateway.demo.ready import ready
 from gateway.demo.register import ClientTaken
 from gateway.demo.scene import NoAnswer, ask, paths_of, raw_values, records
 from gateway.oauth.registration import InvalidClientMetadata
@@ -34,7 +35,6 @@ from gateway.watch.log import UVICORN_OPTIONS
 
 SHOWN: Final = ("adlens", "swiftmsg", "newcomer")
 ALSO_SHOWN: Final = ("Subject.nationalId", "Address.street")  # in no scope of these partners
-READY_WITHIN_S: Final = 60
 WIDTH: Final = 170
 OK, FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
 
@@ -54,8 +54,10 @@ class InvalidClientsFile(Exception):
     """CLIENTS is no JSON array of client metadata (RFC 7591)."""
 
 
-def demo(settings: Settings, port: int, subjects: int, clients_file: Path | None) -> int:
+def demo(settings: Settings, port: int, subjects: int, clients_file: Path | None, site_port: int) -> int:
     """Fill the database unless it is filled, serve, show one data subject as its partners see it, serve on until interrupted.
+
+    site_port: of shopmate's site, which takes another where somebody has it.
 
     Returns the exit code: 0 stopped when asked to, 1 something does not fit, 2 the clients file does not, 3 the port is taken.
     Raises what the database's start, its migration and a lost connection raise.
@@ -68,12 +70,12 @@ def demo(settings: Settings, port: int, subjects: int, clients_file: Path | None
         with _bound(demo_settings.host, port):
             pass  # found out before anything takes time; the port is taken for good once there is something to serve
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_stoppable(_demo(demo_settings, subjects, clients, console)))
+            return runner.run(_stoppable(_demo(demo_settings, subjects, clients, site_port, console)))
     except (InvalidClientsFile, InvalidClientMetadata, ClientTaken) as error:
         return _say(errors, f"CLIENTS: {error}", USAGE)
     except PortTaken as error:
         return _say(errors, str(error), UNREACHABLE)
-    except (OtherMasterKey, document.UnreadableDocument, NoAnswer, StartFailed) as error:
+    except (OtherMasterKey, document.UnreadableDocument, NoAnswer, StartFailed, SiteFailed) as error:
         return _say(errors, str(error), FAILED)
 
 
@@ -131,20 +133,27 @@ async def _stoppable(work: Any) -> int:
     return OK
 
 
-async def _demo(settings: Settings, subjects: int, clients: Sequence[Mapping[str, Any]], console: Console) -> None:
+async def _demo(
+    settings: Settings, subjects: int, clients: Sequence[Mapping[str, Any]], site_port: int, console: Console
+) -> None:
     earlier = document.read(settings.data)
-    async with owner_url(settings) as url:
-        await migrate(url)
-        with console.status("Inventing data subjects, their data and what they agreed to"):
-            filled = await fill(url, settings, subjects)
-        console.print(f"{filled.subjects} data subjects, {'new' if filled.is_new else 'kept from last time'}", highlight=False)
-        async with connected(url) as conn:
-            handed = await hand_out(conn, settings, url, filled, earlier, clients)
-        with _bound(settings.host, settings.port) as listener:
-            await _serve(settings, listener, url, handed, console)
+    with partner_site.listen(site_port) as site:
+        async with owner_url(settings) as url:
+            await migrate(url)
+            with console.status("Inventing data subjects, their data and what they agreed to"):
+                filled = await fill(url, settings, subjects)
+            console.print(
+                f"{filled.subjects} data subjects, {'new' if filled.is_new else 'kept from last time'}", highlight=False
+            )
+            async with connected(url) as conn:
+                handed = await hand_out(conn, settings, url, filled, earlier, clients, partner_site.port_of(site))
+            with _bound(settings.host, settings.port) as listener:
+                await _serve(settings, listener, site, url, handed, console)
 
 
-async def _serve(settings: Settings, listener: socket.socket, url: str, handed: HandOut, console: Console) -> None:
+async def _serve(
+    settings: Settings, listener: socket.socket, site: socket.socket, url: str, handed: HandOut, console: Console
+) -> None:
     config = uvicorn.Config(
         create_app(),
         http="httptools",
@@ -158,11 +167,13 @@ async def _serve(settings: Settings, listener: socket.socket, url: str, handed: 
     server = _Server(config)
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
     try:
-        await _ready(settings, serving)
+        if not await ready(settings.host, settings.port, "/readyz", has_ended=serving.done):
+            raise NoAnswer("the gateway did not get ready")
         document.write(settings.data, handed.document)
-        async with connected(url) as conn:
-            await _show(settings, conn, handed, console)
-        await asyncio.shield(serving)
+        async with partner_site.serving(site, settings.data / document.NAME):
+            async with connected(url) as conn:
+                await _show(settings, conn, handed, console)
+            await asyncio.shield(serving)
     finally:
         server.should_exit = True
         await asyncio.shield(serving)
@@ -180,28 +191,6 @@ class _Server(uvicorn.Server):
             await super().startup(sockets)
         except SystemExit:  # which would tear down the loop before the database is put away
             raise StartFailed("the gateway did not start") from None
-
-
-async def _ready(settings: Settings, serving: "asyncio.Future[None]") -> None:
-    """Wait for /readyz. Raises NoAnswer."""
-    for _ in range(READY_WITHIN_S * 10):
-        if serving.done():
-            break
-        if await asyncio.to_thread(_is_ready, settings.host, settings.port):
-            return
-        await asyncio.sleep(0.1)
-    raise NoAnswer("the gateway did not get ready")
-
-
-def _is_ready(host: str, port: int) -> bool:
-    connection = HTTPConnection(host, port, timeout=5)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 async def _show(settings: Settings, conn: Connection, handed: HandOut, console: Console) -> None:
@@ -222,4 +211,6 @@ async def _show(settings: Settings, conn: Connection, handed: HandOut, console: 
     show.show_requests(console, url, [one for one in seen if not one.codes])
     show.show_values(console, raw, seen)
     show.show_records(console, await records(conn, seen))
-    show.show_way_on(console, settings.base_url, str(settings.data / "demo.json"))
+    site = handed.document["partners"]["shopmate"]["site"]
+    unasked = handed.document["subjects"][:2][-1]["login"]  # the second; in the smallest of worlds there is none
+    show.show_way_on(console, settings.base_url, site, unasked, str(settings.data / document.NAME))

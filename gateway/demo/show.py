@@ -54,10 +54,14 @@ def show_records(console: Console, recorded: Sequence[Recorded]) -> None:
     console.print(table)
 
 
-def show_way_on(console: Console, base_url: str, document: str) -> None:
-    """Where the demo is, where its keys and tokens are, how to stop it."""
-    console.print(Text.assemble(("Serving ", "bold green"), (f"{base_url}/graphql", "bold")))
-    console.print(f"Tokens, keys and canary subjects: {document} (yours alone to read)", highlight=False)
+def show_way_on(console: Console, base_url: str, site: str, login: str, document: str) -> None:
+    """Where the demo and its partner's site are, who can sign in, where keys and passwords stand, how to stop it."""
+    console.print(Text.assemble(("Serving  ", "bold green"), (f"{base_url}/graphql", "bold")))
+    console.print(
+        Text.assemble(("Click    ", "bold green"), (site, "bold"), " and log in with the platform at shopmate, a partner")
+    )
+    console.print(f"as       {login}, whose password (and others') stands in the file below under subjects", highlight=False)
+    console.print(f"Passwords, tokens, keys and canary subjects: {document} (yours alone to read)", highlight=False)
     console.print("Stop it with Ctrl-C; the data is kept for the next time.", highlight=False)
 
 

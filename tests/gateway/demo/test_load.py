@@ -136,12 +136,12 @@ async def test_the_serving_role_may_read_the_platform_and_not_change_it(module_d
 
 
 async def test_sign_ins_open_with_the_passwords_handed_out_and_stay_as_they_are(filled: Filled, conn: Connection) -> None:
-    canaries, adlens = [UUID(canary.subject_id) for canary in aviary(SEED).canaries], filled.partner_ids["adlens"]
-    given = await give_sign_ins(conn, canaries, adlens, {})
+    canaries = [UUID(canary.subject_id) for canary in aviary(SEED).canaries]
+    given = await give_sign_ins(conn, canaries, filled.partner_ids, {})
     document = {"subjects": [{"subject_id": str(subject_id), **sign_in} for subject_id, sign_in in given]}
     first = await conn.fetch("select * from gateway.account order by login")
 
-    again = await give_sign_ins(conn, canaries, adlens, document)
+    again = await give_sign_ins(conn, canaries, filled.partner_ids, document)
 
     assert again == given
     assert await conn.fetch("select * from gateway.account order by login") == first
@@ -152,10 +152,28 @@ async def test_sign_ins_open_with_the_passwords_handed_out_and_stay_as_they_are(
 
 
 async def test_a_demo_whose_file_was_removed_hands_out_new_passwords(filled: Filled, conn: Connection) -> None:
-    canaries, adlens = [UUID(canary.subject_id) for canary in aviary(SEED).canaries], filled.partner_ids["adlens"]
-    await give_sign_ins(conn, canaries, adlens, {})
+    canaries = [UUID(canary.subject_id) for canary in aviary(SEED).canaries]
+    await give_sign_ins(conn, canaries, filled.partner_ids, {})
 
-    ((subject_id, sign_in), *_) = await give_sign_ins(conn, canaries, adlens, {})
+    ((subject_id, sign_in), *_) = await give_sign_ins(conn, canaries, filled.partner_ids, {})
 
     stored = await conn.fetchval("select password_hash from gateway.account where subject_id = $1", subject_id)
     assert PasswordHasher().verify(stored, sign_in["password"])
+
+
+async def test_the_second_who_can_sign_in_was_never_asked_by_shopmate(filled: Filled, conn: Connection) -> None:
+    """Whoever follows the demo's invitation is asked, and has not agreed beforehand."""
+    canaries = [UUID(canary.subject_id) for canary in aviary(SEED).canaries]
+
+    _, (subject_id, _), *_ = await give_sign_ins(conn, canaries, filled.partner_ids, {})
+
+    text = "select count(*) from gateway.consent_event where subject_id = $1 and partner_id = $2"
+    assert await conn.fetchval(text, subject_id, filled.partner_ids["shopmate"]) == 0
+
+
+async def test_whoever_could_sign_in_still_can_after_a_decision(filled: Filled, conn: Connection) -> None:
+    canaries = [UUID(canary.subject_id) for canary in aviary(SEED).canaries]
+    given = await give_sign_ins(conn, canaries, filled.partner_ids, {})
+    document = {"subjects": [{"subject_id": str(subject_id), **sign_in} for subject_id, sign_in in reversed(given)]}
+
+    assert await give_sign_ins(conn, canaries, filled.partner_ids, document) == [*reversed(given)]

@@ -196,7 +196,7 @@ def test_a_clients_file_that_is_none_is_said_clearly_with_status_2(tmp_path: Pat
 
 
 def test_a_second_demo_keeps_data_keys_and_passwords_and_an_interrupt_ends_it_well(running: Running) -> None:
-    second = run_until_it_serves(running.data, a_free_port())
+    second = run_until_it_serves(running.data, a_free_port(), "--clients", str(running.data.parent / "clients.json"))
     ended = stop(second, signal.SIGINT)
 
     assert ended == 0
@@ -205,3 +205,41 @@ def test_a_second_demo_keeps_data_keys_and_passwords_and_an_interrupt_ends_it_we
     assert second.document["subjects"] == running.document["subjects"]
     for name, entry in second.document["partners"].items():
         assert entry["private_key_jwk"] == running.document["partners"][name]["private_key_jwk"]
+
+
+def test_the_screen_says_where_to_click_and_who_can_sign_in(running: Running) -> None:
+    assert running.document["partners"]["shopmate"]["site"] in running.screen
+    assert running.document["subjects"][1]["login"] in running.screen
+    assert not any(entry["password"] in running.screen for entry in running.document["subjects"])
+
+
+async def test_clients_are_registered_as_they_were_described(running: Running) -> None:
+    owner = await asyncpg.connect(running.document["database_url"])
+    text = (
+        "select c.metadata from gateway.client c join gateway.partner p using (partner_id) where c.client_id = $1 and p.name = $2"
+    )
+    found = json.loads(await owner.fetchval(text, CLIENT["client_id"], "shopmate"))
+    await owner.close()
+
+    assert {name: found[name] for name in CLIENT} == CLIENT
+
+
+async def test_shopmates_site_stands_at_the_redirect_address_and_ends_with_the_demo(running: Running) -> None:
+    """However the demo ends; and where its usual port is taken, as by the first demo here, on one that was registered."""
+    first = running.document["partners"]["shopmate"]
+    taken = urlsplit(first["site"]).port
+    second = run_until_it_serves(running.data, a_free_port(), "--shopmate-port", str(taken))
+    entry = second.document["partners"]["shopmate"]
+    port = urlsplit(entry["site"]).port or 0
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as held:
+        owner = await asyncpg.connect(running.document["database_url"])
+        registered = json.loads(await owner.fetchval("select metadata from gateway.client where client_id = 'shopmate'"))
+        await owner.close()
+
+        second.process.kill()
+        second.process.communicate(timeout=PATIENCE_S)
+
+        held.settimeout(PATIENCE_S)
+        assert held.recv(1) == b""  # the site closed its side
+    assert port != taken
+    assert registered["redirect_uris"] == entry["redirect_uris"] == [f"{entry['site']}callback"]
