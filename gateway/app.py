@@ -17,7 +17,7 @@ from gateway.oauth.keys import KeyStore
 from gateway.oauth.routes import routes
 from gateway.request.admit import Places, RateLimiter
 from gateway.request.authenticate import Authenticator
-from gateway.request.codes import STATUS, Code, GatewayError
+from gateway.request.codes import Code, GatewayError
 from gateway.request.limits import Limits
 from gateway.request.receive import read_head, receive
 from gateway.request.respond import new_request_id, send_answer, send_error
@@ -43,25 +43,25 @@ class GraphQL:
 
     async def __call__(self, scope: Message, take: Receive, send: Send) -> None:
         started, request_id = time.perf_counter(), new_request_id()
-        head = read_head(scope)
+        head, caller = read_head(scope), None
         try:
             try:
-                caller = await self._authenticator.authenticate(head.authorization)
+                caller = await self._authenticator.authenticate(head.authorization, head)
             except UNREACHABLE as unreachable:
                 raise GatewayError(Code.UNAVAILABLE) from unreachable
             received = await receive(head, take, self._limits)
             async with self._places.place():
                 answer = await self._gate.answer(caller, received)
         except GatewayError as raised:
-            # the statement ends a token that was genuine: the challenge is the same, and only the authenticator knows it
-            error = self._authenticator.refused(raised.code) if STATUS[raised.code] == 401 else raised
+            error = self._authenticator.challenged(raised, caller)
             self._metrics.refused(error.code, time.perf_counter() - started)
             await send_error(send, error, head.media, request_id=request_id)
             return
         self._metrics.answered(
             time.perf_counter() - started, partner=answer.partner, subjects=answer.subjects, withheld=answer.withheld
         )
-        await send_answer(send, answer.sealed, head.media, request_id=request_id)
+        headers = self._authenticator.headers(caller) if caller.confirmation is not None else None
+        await send_answer(send, answer.sealed, head.media, request_id=request_id, headers=headers)
 
 
 class _Application:
@@ -106,7 +106,7 @@ class _Application:
                 places = Places(running=settings.pool_size, waiting=WAITING)
                 metrics.watch(gate.sizes, waiting=lambda: places.waiting)
                 pages.router.routes.extend([*routes(settings, pool, keys), *_watched(pool, metrics)])
-                self._graphql = GraphQL(Authenticator(settings, keys), gate, limits, places, metrics)
+                self._graphql = GraphQL(Authenticator(settings, keys, pool.acquire), gate, limits, places, metrics)
                 log.log(log.Event.STARTED, port=settings.port)
                 yield
                 log.log(log.Event.STOPPED)

@@ -7,15 +7,15 @@ import binascii
 import os
 import secrets
 from functools import cached_property
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "GATEWAY_"
 KEY_BYTES = 32
@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     access_token_lifetime_s: int = Field(default=SHORT_LIFETIME_S, ge=10)
     refresh_token_lifetime_s: int = Field(default=90 * 86_400, ge=60)
     step_up_after_s: int = Field(default=30 * 86_400, ge=60)
+    dpop_nonce_required: bool = True
+    client_certificate_header: bool = False
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     master_key: SecretStr | None = None
 
     max_body_bytes: int = Field(default=65536, ge=1)
@@ -89,6 +92,11 @@ class Settings(BaseSettings):
     def _data_is_one_place(cls, data: Path) -> Path:
         return data.expanduser().absolute()
 
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks_are_listed(cls, given: object) -> object:
+        return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
+
     @field_validator("base_url", "issuer")
     @classmethod
     def _is_https_or_loopback(cls, url: str) -> str:
@@ -98,6 +106,12 @@ class Settings(BaseSettings):
         if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise ValueError("plain http is for loopback only")
         return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _a_certificate_comes_from_somebody(self) -> Settings:
+        if self.client_certificate_header and not self.trusted_proxies:
+            raise ValueError("client_certificate_header needs trusted_proxies: a header proves nothing by itself")
+        return self
 
     @model_validator(mode="after")
     def _tokens_are_short_lived(self) -> Settings:

@@ -9,8 +9,10 @@ members, huge numbers, `crit`, unencoded payloads and headers of the wrong type 
 from __future__ import annotations
 
 import binascii
+import hashlib
 import json
 import math
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -194,6 +196,15 @@ def seconds(value: object) -> float | None:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return float(value) if 0 <= value < _SECOND_MAX else None
+
+
+def certificate_thumbprint(certificate: bytes) -> str:
+    """`x5t#S256` of a certificate in DER (RFC 7515 4.1.8).
+
+    >>> certificate_thumbprint(b"")
+    '47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU'
+    """
+    return urlsafe_b64encode(hashlib.sha256(certificate).digest()).rstrip(b"=").decode()
 
 
 def _json_object(segment: str) -> Mapping[str, object]:

@@ -4,7 +4,7 @@ The codes are wire contract (`errors[].extensions.code`, docs/errors.md). A mess
 quote a value, a token or a document; what may vary are names of the schema and positions in the document.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from types import MappingProxyType
@@ -30,11 +30,14 @@ class Code(StrEnum):
         del start, count, last_values
         return name
 
-    # the bearer token (RFC 6750)
+    # the access token (RFC 6750), its key (RFC 9449), its data subject's sign-in (RFC 9470)
     TOKEN_MISSING = auto()
     TOKEN_INVALID = auto()
     TOKEN_EXPIRED = auto()
     TOKEN_REVOKED = auto()
+    DPOP_PROOF_INVALID = auto()
+    DPOP_NONCE_REQUIRED = auto()
+    STEP_UP_REQUIRED = auto()
     # what the partner may do; the members of scopes.Refusal
     INSUFFICIENT_SCOPE = auto()
     NOT_IN_SCOPE = auto()
@@ -87,6 +90,9 @@ STATUS: Final[Mapping[Code, int]] = MappingProxyType(
         Code.TOKEN_INVALID: 401,
         Code.TOKEN_EXPIRED: 401,
         Code.TOKEN_REVOKED: 401,
+        Code.DPOP_PROOF_INVALID: 401,
+        Code.DPOP_NONCE_REQUIRED: 401,
+        Code.STEP_UP_REQUIRED: 401,
         Code.INSUFFICIENT_SCOPE: 403,
         Code.NOT_IN_SCOPE: 403,
         Code.PURPOSE_REQUIRED: 400,
@@ -158,6 +164,9 @@ MESSAGE: Final[Mapping[Code, str]] = MappingProxyType(
         Code.TOKEN_INVALID: "The access token is not valid here.",
         Code.TOKEN_EXPIRED: "The access token has expired.",
         Code.TOKEN_REVOKED: "The access token is no longer valid.",
+        Code.DPOP_PROOF_INVALID: "The DPoP proof is missing or does not hold.",
+        Code.DPOP_NONCE_REQUIRED: "The DPoP proof needs the nonce of the DPoP-Nonce header.",
+        Code.STEP_UP_REQUIRED: "The data subject has to sign in again for what this operation selects.",
         Code.INSUFFICIENT_SCOPE: "The access token lacks a scope that this operation needs.",
         Code.NOT_IN_SCOPE: "The operation selects a field that is in none of the partner's scopes.",
         Code.PURPOSE_REQUIRED: "The access token holds several purposes: name one with @purpose on the operation.",
@@ -250,6 +259,16 @@ class GatewayError(Exception):
             scope = f', scope="{refused.scope}"' if refused.scope else ""
             challenge = {"WWW-Authenticate": f'Bearer error="insufficient_scope"{scope}'}
         return cls(code, extensions=told, headers=challenge)
+
+    @classmethod
+    def step_up(cls, *, max_age_s: int, acr_values: Sequence[str] = ()) -> Self:
+        """The data subject signed in too long ago, or too weakly, for what is asked (RFC 9470 3)."""
+        wanted = f', acr_values="{" ".join(acr_values)}"' if acr_values else ""
+        challenge = f'Bearer error="insufficient_user_authentication"{wanted}, max_age="{max_age_s}"'
+        told: dict[str, object] = {"maxAge": max_age_s}
+        if acr_values:
+            told["acrValues"] = [*acr_values]
+        return cls(Code.STEP_UP_REQUIRED, extensions=told, headers={"WWW-Authenticate": challenge})
 
     def again(self) -> Self:
         """An equal error to raise. One that is kept and raised itself would gather a traceback entry with every raise."""

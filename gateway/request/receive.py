@@ -36,7 +36,8 @@ class DisconnectedError(Exception):
 
 class Head(NamedTuple):
     """The request line and headers. media: what the answer will be in, JSON also where is_acceptable says that nothing
-    would do. (A tuple, like `Received`, because it is made for every request and costs a third of a dataclass.)"""
+    would do. dpop, certificate, peer: what a sender-constrained token is held against; for all others nobody looks. (A tuple,
+    like `Received`, because it is made for every request and costs a third of a dataclass.)"""
 
     method: str
     query: bytes
@@ -47,6 +48,9 @@ class Head(NamedTuple):
     content_encoding: bytes
     content_length: bytes | None
     is_chunked: bool
+    dpop: bytes | None
+    certificate: bytes | None
+    peer: tuple[str, int] | None
 
     def __repr__(self) -> str:
         return f"<head of a {self.method if self.method in METHODS else 'refused'} request>"
@@ -86,6 +90,9 @@ def read_head(scope: Scope) -> Head:
         found.get(b"content-encoding", b""),
         found.get(b"content-length"),
         b"transfer-encoding" in found,
+        found.get(b"dpop"),
+        found.get(b"client-cert"),
+        scope.get("client"),
     )
 
 

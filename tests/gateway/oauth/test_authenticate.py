@@ -81,12 +81,13 @@ async def test_scheme_is_read_in_any_case(world: World, scheme: str) -> None:
     assert caller.client_id == party.client_id
 
 
-@pytest.mark.parametrize("authorization", [None, "", "Basic eDp5", "DPoP abc", "Negotiate", "bearertoken"])
-async def test_request_without_a_bearer_token_is_told_where_to_get_one(world: World, authorization: str | None) -> None:
-    """RFC 6750 3.1: no error code where no token was sent; RFC 9728 5.1: who issues them."""
+@pytest.mark.parametrize("authorization", [None, "", "Basic eDp5", "Negotiate", "bearertoken", "dpoptoken"])
+async def test_request_without_a_token_is_told_where_to_get_one(world: World, authorization: str | None) -> None:
+    """RFC 6750 3.1: no error code where no token was sent; RFC 9728 5.1: who issues them; RFC 9449 7.1: either scheme goes."""
     error = await refusal(Authenticator(world.settings, world.workers[0].keys), authorization)
 
-    assert (error.code, error.headers["WWW-Authenticate"]) == (Code.TOKEN_MISSING, "Bearer " + METADATA)
+    challenge = f'Bearer {METADATA}, DPoP algs="ES256 PS256 Ed25519"'
+    assert (error.code, error.headers["WWW-Authenticate"]) == (Code.TOKEN_MISSING, challenge)
 
 
 @pytest.mark.parametrize(
@@ -114,13 +115,26 @@ CHANGED: dict[str, dict[str, Any]] = {
     "no scope": {"scope": None},
     "no id": {"jti": None},
     "id is no UUID": {"jti": "1"},
-    "sender-constrained": {"cnf": {"jkt": "x"}},
+    "bound to a key": {"cnf": {"jkt": "x" * 43}},
+    "bound to a certificate": {"cnf": {"x5t#S256": "x" * 43}},
+    "bound to something unknown": {"cnf": {"kid": "x"}},
+    "bound to a key and something unknown": {"cnf": {"jkt": "x" * 43, "kid": "x"}},
+    "bound to no thumbprint": {"cnf": {"jkt": "x"}},
+    "bound to nothing": {"cnf": {}},
+    "binding is a string": {"cnf": "x"},
+    "binding is null": {"cnf": ""},
+    "details are no list": {"authorization_details": {}},
+    "no details": {"authorization_details": []},
+    "details of another type": {"authorization_details": [{"type": "payment", "categories": ["contact.phone"]}]},
+    "details without categories": {"authorization_details": [{"type": "data_sharing", "purpose": "advertising"}]},
+    "signed in at no instant": {"auth_time": "x"},
 }
 
 
 @pytest.mark.parametrize("changed", CHANGED.values(), ids=CHANGED.keys())
 async def test_token_that_we_signed_for_something_else_is_invalid(world: World, changed: dict[str, Any]) -> None:
-    """RFC 9068 4; RFC 9449 7.1: a token bound to a key is worth nothing as a bearer token."""
+    """RFC 9068 4; RFC 9449 7.1: a token bound to a key is worth nothing as a bearer token; nor is one narrowed in a way that we
+    do not understand."""
     party = await a_client(world.owner, world.settings)
     text = await resigned(world, (await world.token(party))["access_token"], **changed)
 
