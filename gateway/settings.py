@@ -63,6 +63,11 @@ class Settings(BaseSettings):
     dpop_nonce_required: bool = True
     client_certificate_header: bool = False
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    controller_name: str = "微单单"
+    controller_contact: str = ""
+    jurisdiction: str = Field(default="CN", pattern="^[A-Z]{2}$")
+    consent_lifetime_days: int = Field(default=365, ge=1, le=3650)
+    consent_quiet_days: int = Field(default=30, ge=0, le=3650)
     master_key: SecretStr | None = None
 
     max_body_bytes: int = Field(default=65536, ge=1)
