@@ -1,4 +1,4 @@
-"""What the overview says: with whom a data subject is connected, and who processes on the controller's behalf (policy 1.5, 6.2)."""
+"""What the overview says: with whom a data subject is connected, and who processes for the controller (policy 1.5, 6.2)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
