@@ -56,7 +56,7 @@ class Notice:
 
 
 def make_notice(offer: Offer, catalogue: Catalogue, settings: Settings, speech: Speech) -> Notice:
-    """The notice of an offer in one language. The same offer in the same language is the same notice, whoever asks and whenever."""
+    """The notice of an offer in one language: the same for the same offer, whoever is asked and whenever."""
     content: dict[str, object] = {
         "notice_version": NOTICE_VERSION,
         "language": speech.language,

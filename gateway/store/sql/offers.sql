@@ -74,15 +74,14 @@ select r.session_id, r.notice_sha256, s.authenticated_at >= r.created_at as is_a
 -- name: consent_to_record
 -- One consent with all that was ever said in it, for its receipt; only its own data subject's.
 -- in:  consent_id uuid, subject_id uuid
--- row: partner_id, purpose, legal_name, contact, role, kind, processing_location, cross_border_mechanism, notice_sha256 bytea,
---      events json (oldest first), is_latest boolean (nothing newer was said to this partner about this purpose)
+-- row: partner_id uuid, purpose text; name, legal_name, contact, role, kind, processing_location, cross_border_mechanism text;
+--      events json (oldest first), is_latest boolean (nothing newer was said to this partner about this purpose), now timestamptz
 -- consent_event_by_subject, partner_pkey
 select e.partner_id, e.purpose, p.name, p.legal_name, p.contact, p.role, p.kind, p.processing_location, p.cross_border_mechanism,
-       (select n.notice_sha256 from gateway.consent_event n
-         where n.subject_id = $2 and n.consent_id = $1 and n.notice_sha256 is not null order by n.event_id desc limit 1) as notice_sha256,
        (select json_agg(json_build_object(
                    'kind', h.kind, 'categories', h.categories, 'cross_border', h.cross_border, 'policy_version', h.policy_version,
-                   'ends_at', h.ends_at, 'recorded_at', h.recorded_at) order by h.event_id)
+                   'ends_at', h.ends_at, 'recorded_at', h.recorded_at, 'notice_sha256', encode(h.notice_sha256, 'hex'))
+                   order by h.event_id)
           from gateway.consent_event h where h.subject_id = $2 and h.consent_id = $1)::text as events,
        not exists (select from gateway.consent_event l
                     where l.subject_id = $2 and l.partner_id = e.partner_id and l.purpose = e.purpose
