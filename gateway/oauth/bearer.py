@@ -17,6 +17,7 @@ from starlette.requests import Request
 from gateway.oauth import jose
 from gateway.oauth.access_token import TYPE
 from gateway.oauth.dpop import ALGORITHMS
+from gateway.oauth.form import shown_thumbprint
 from gateway.oauth.keys import AnyConnection
 from gateway.oauth.refusal import InvalidDpopProof, UseDpopNonce
 from gateway.oauth.resource import resource_metadata_url
@@ -98,6 +99,9 @@ async def _check_sender(
     jkt = confirmation.get("jkt") if isinstance(confirmation, Mapping) else None
     if (kind == "dpop") != (jkt is not None):
         raise Unauthorised("invalid_token", scheme="Bearer" if jkt is None else "DPoP")
+    x5t = confirmation.get("x5t#S256") if isinstance(confirmation, Mapping) else None
+    if x5t is not None and x5t != shown_thumbprint(services.settings, request):
+        raise Unauthorised("invalid_token", scheme="Bearer" if jkt is None else "DPoP")
     if jkt is None:
         return
     proof = await services.dpop.check(
@@ -107,7 +111,7 @@ async def _check_sender(
         url=services.settings.base_url + path,
         access_token=text,
         now=now,
-        needs_nonce=True,
+        needs_nonce=services.settings.dpop_nonce_required,
     )
     if proof.jkt != jkt:
         raise Unauthorised("invalid_token", scheme="DPoP")

@@ -12,7 +12,10 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 
+from gateway.oauth.jose import certificate_thumbprint
+from gateway.oauth.proxy import CERTIFICATE_HEADER, NOBODY, Proxies
 from gateway.oauth.refusal import InvalidRequest
+from gateway.settings import Settings
 
 BODY_MAX: Final = 16_384
 PARAMETERS_MAX: Final = 64
@@ -28,6 +31,10 @@ class Form:
     authorization: str | None
     dpop: Sequence[str] = ()
     """The DPoP headers as they came: `dpop.Dpop.check` takes one and refuses several."""
+    certificate: bytes | None = None
+    """The client's certificate in DER, where a trusted proxy passes it."""
+    address: str = ""
+    """Where the request comes from, as the nearest trusted proxy says, if there is one."""
 
     @property
     def single(self) -> dict[str, str]:
@@ -35,8 +42,11 @@ class Form:
         return {name: values[0] for name, values in self.values.items()}
 
 
-async def read_form(request: Request, *, within_s: float) -> Form:
-    """Read and parse the body. Raises InvalidRequest, with the status that says what was wrong with the body."""
+async def read_form(request: Request, *, within_s: float, proxies: Proxies = NOBODY) -> Form:
+    """Read and parse the body. Raises InvalidRequest, with the status that says what was wrong with the body.
+
+    proxies: who is believed about the client's certificate and address.
+    """
     if request.url.query:
         # RFC 6749 2.3.1: never in the URI, where every log keeps them
         raise InvalidRequest
@@ -52,10 +62,29 @@ async def read_form(request: Request, *, within_s: float) -> Form:
     headers = request.headers.getlist("authorization")
     if len(headers) > 1:
         raise InvalidRequest
-    form = Form(_parameters(body), headers[0] if headers else None, tuple(request.headers.getlist("dpop")))
-    if form.authorization is not None and "client_assertion" in form.values:
+    values, peer = _parameters(body), request.client.host if request.client else None
+    if len([tried for tried in (headers, "client_assertion" in values, "client_secret" in values) if tried]) > 1:
         raise InvalidRequest  # RFC 6749 2.3: one way of authenticating in each request
-    return form
+    return Form(
+        values,
+        headers[0] if headers else None,
+        tuple(request.headers.getlist("dpop")),
+        proxies.certificate(_joined(request, CERTIFICATE_HEADER), peer),
+        proxies.client_address(_joined(request, "x-forwarded-for"), peer),
+    )
+
+
+def shown_thumbprint(settings: Settings, request: Request) -> str | None:
+    """`x5t#S256` of the certificate that a request came over, where a trusted proxy passes it (RFC 8705 3.1)."""
+    peer = request.client.host if request.client else None
+    shown = Proxies.of(settings).certificate(_joined(request, CERTIFICATE_HEADER), peer)
+    return None if shown is None else certificate_thumbprint(shown)
+
+
+def _joined(request: Request, name: str) -> str | None:
+    """A header's value; repeated, its values joined by a comma, as HTTP reads it (RFC 9110 5.3)."""
+    values = request.headers.getlist(name)
+    return ", ".join(values) if values else None
 
 
 def _media_type(request: Request) -> str:

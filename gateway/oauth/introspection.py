@@ -16,8 +16,9 @@ from starlette.responses import Response
 
 from gateway.oauth.bridge import wait
 from gateway.oauth.client import Client
+from gateway.oauth.client_authentication import CONFIDENTIAL_METHODS
 from gateway.oauth.revocation import issued_claims
-from gateway.oauth.server import CLIENT_AUTH_METHODS, AuthorizationServer, FormRequest, require
+from gateway.oauth.server import AuthorizationServer, FormRequest, require
 
 PATH: Final = "/oauth/introspect"
 INACTIVE: Final[Mapping[str, object]] = {"active": False}
@@ -40,7 +41,7 @@ select r.client_id, r.scopes, r.issued_at, r.expires_at
 def answer(server: AuthorizationServer, request: FormRequest) -> Response:
     """The answer to an introspection request; it runs under the bridge."""
     try:
-        client: Client = server.authenticate_client(request, CLIENT_AUTH_METHODS, "introspection")
+        client: Client = server.authenticate_client(request, CONFIDENTIAL_METHODS, "introspection")
         text = require(request, "token")
         return server.handle_response(200, wait(_introspect(server, client, text)), [])
     except OAuth2Error as error:

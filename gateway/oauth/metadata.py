@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from gateway.oauth import authorize, details, grant_management, introspection, jose, pushed, revocation, token, userinfo
 from gateway.oauth.authorization_request import ACRS, OPENID, PROMPTS
+from gateway.oauth.client_authentication import CONFIDENTIAL_METHODS, offered
 from gateway.oauth.keys import SIGNING_ALGORITHMS
 from gateway.oauth.resource import resource_url
-from gateway.oauth.server import CLIENT_AUTH_METHODS
 from gateway.settings import Settings
 
 JWKS_PATH = "/oauth/jwks"
@@ -20,12 +20,13 @@ OPENID_SUFFIX = "openid-configuration"
 
 def authorization_server(settings: Settings) -> dict[str, object]:
     """RFC 8414 section 2, with the members of RFC 9126, 9207, 9396, 9449 and Grant Management for OAuth 2.0."""
-    methods, algorithms = list(CLIENT_AUTH_METHODS), list(jose.ALGORITHMS)
+    methods, algorithms = offered(settings), list(jose.ALGORITHMS)
     authenticated = {
         f"{endpoint}_endpoint_auth_{suffix}": value
         for endpoint in ("token", "revocation", "introspection")
         for suffix, value in (("methods_supported", methods), ("signing_alg_values_supported", algorithms))
     }
+    authenticated["introspection_endpoint_auth_methods_supported"] = [name for name in methods if name in CONFIDENTIAL_METHODS]
     url = settings.base_url
     return {
         "issuer": settings.issuer,
@@ -45,6 +46,7 @@ def authorization_server(settings: Settings) -> dict[str, object]:
         "require_pushed_authorization_requests": False,
         "authorization_details_types_supported": [details.TYPE],
         "dpop_signing_alg_values_supported": algorithms,
+        "tls_client_certificate_bound_access_tokens": settings.client_certificate_header,
         "ui_locales_supported": ["zh-CN", "en"],
         "protected_resources": [resource_url(settings)],  # RFC 9728 4
         **authenticated,

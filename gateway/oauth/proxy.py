@@ -68,6 +68,10 @@ class Proxies:
         return address
 
 
+NOBODY: Final = Proxies()
+"""No proxy is believed, as when none is named."""
+
+
 def _is_address(text: str) -> bool:
     try:
         ip_address(text)

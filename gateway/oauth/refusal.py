@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -101,6 +102,17 @@ class UseDpopNonce(OAuth2Error):  # type: ignore[misc]
         self.nonce = nonce
 
 
+class SlowDown(OAuth2Error):  # type: ignore[misc]
+    """Too many wrong secrets from there: none is looked at for a while, not even the right one."""
+
+    error = "temporarily_unavailable"
+    status_code = 429
+
+    def __init__(self, retry_after: timedelta) -> None:
+        super().__init__()
+        self.retry_after = retry_after
+
+
 class Unavailable(OAuth2Error):  # type: ignore[misc]
     """No connection to the database in time."""
 
@@ -117,4 +129,8 @@ def shape(error: OAuth2Error) -> tuple[int, dict[str, str]]:
 
 def headers_of(error: OAuth2Error) -> dict[str, str]:
     """What an error adds to the answer's headers, whichever endpoint gives it."""
-    return {"DPoP-Nonce": error.nonce} if isinstance(error, UseDpopNonce) else {}
+    if isinstance(error, UseDpopNonce):
+        return {"DPoP-Nonce": error.nonce}
+    if isinstance(error, SlowDown):
+        return {"Retry-After": str(1 + int(error.retry_after.total_seconds()))}
+    return {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,9 +17,25 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
-from gateway.oauth.jose import ALGORITHMS, PublicKey, UnusableKey, public_key
+from gateway.oauth.jose import ALGORITHMS, PublicKey, UnusableKey, certificate_thumbprint, public_key
 
-AUTH_METHODS: Final = ("private_key_jwt",)
+PRIVATE_KEY: Final = "private_key_jwt"
+TLS_CLIENT: Final = "tls_client_auth"
+SELF_SIGNED: Final = "self_signed_tls_client_auth"
+SECRET_BASIC: Final = "client_secret_basic"  # noqa: S105  # the name of a method
+SECRET_POST: Final = "client_secret_post"  # noqa: S105  # the name of a method
+PUBLIC: Final = "none"
+ASYMMETRIC: Final = (PRIVATE_KEY, TLS_CLIENT, SELF_SIGNED)
+"""What FAPI 2.0 Security Profile 5.3.2.1 leaves: nothing that the server could lose."""
+AUTH_METHODS: Final = (*ASYMMETRIC, SECRET_BASIC, SECRET_POST, PUBLIC)
+CERTIFICATE_NAMES: Final = (
+    "tls_client_auth_subject_dn",
+    "tls_client_auth_san_dns",
+    "tls_client_auth_san_uri",
+    "tls_client_auth_san_ip",
+    "tls_client_auth_san_email",
+)
+"""RFC 8705 2.1.2: a `tls_client_auth` client names one of them."""
 GRANT_TYPES: Final = ("authorization_code", "client_credentials", "refresh_token")
 RESPONSE_TYPES: Final = ("code",)
 KEYS_MAX: Final = 16  # an assertion without `kid` is tried against each that fits
@@ -59,7 +76,10 @@ class InvalidClientMetadata(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ClientMetadata:
-    """Metadata that holds. `keys` are the usable ones of `jwks`; `scopes` None means: no narrower than the partner's grants."""
+    """Metadata that holds. `keys` are the usable ones of `jwks`; `scopes` None means: no narrower than the partner's grants.
+
+    certificates: `x5t#S256` of those that `jwks` carries. certificate_name: which member names the certificate, and how.
+    """
 
     client_id: str
     keys: tuple[PublicKey, ...]
@@ -70,6 +90,9 @@ class ClientMetadata:
     response_types: frozenset[str]
     scopes: frozenset[str] | None
     dpop_bound_access_tokens: bool
+    tls_client_certificate_bound_access_tokens: bool
+    certificates: frozenset[str]
+    certificate_name: tuple[str, str] | None
     require_pushed_authorization_requests: bool
     authorization_details_types: tuple[str, ...]
     document: str
@@ -79,9 +102,9 @@ class ClientMetadata:
 def validate(metadata: Mapping[str, object]) -> ClientMetadata:
     """Check RFC 7591 client metadata and normalise it; members that are absent are filled in with what the gateway will do.
 
-    Three defaults differ from the RFC's, which lets a server replace them (3.2.1): `token_endpoint_auth_method` is
-    private_key_jwt, since nothing weaker exists here; `grant_types` are all three where there is a `redirect_uris`, else
-    client_credentials alone.
+    Two defaults differ from the RFC's, which lets a server replace them (3.2.1): `token_endpoint_auth_method` is private_key_jwt;
+    `grant_types` are all that the client could use: all three where there is a `redirect_uris`, else client_credentials alone;
+    for a public client, which cannot speak for itself, all but that one.
 
     Raises InvalidClientMetadata.
     """
@@ -97,8 +120,6 @@ def validate(metadata: Mapping[str, object]) -> ClientMetadata:
         raise InvalidClientMetadata(Fault.MISSING, "client_id")
     if "jwks_uri" in metadata:
         raise InvalidClientMetadata(Fault.NOT_SUPPORTED, "jwks_uri")
-    if "jwks" not in document:
-        raise InvalidClientMetadata(Fault.MISSING, "jwks")
     _fill_in(document)
     _check_consistent(document)
     return _read(document)
@@ -149,11 +170,13 @@ def _public_key(entry: object) -> PublicKey | None:
 
 
 def _fill_in(document: dict[str, object]) -> None:
-    document.setdefault("token_endpoint_auth_method", AUTH_METHODS[0])
+    is_public = document.setdefault("token_endpoint_auth_method", PRIVATE_KEY) == PUBLIC
     document.setdefault("redirect_uris", [])
-    document.setdefault("grant_types", list(GRANT_TYPES) if document["redirect_uris"] else ["client_credentials"])
+    grants = list(GRANT_TYPES) if document["redirect_uris"] else ["client_credentials"]
+    document.setdefault("grant_types", ["authorization_code", "refresh_token"] if is_public else grants)
     document.setdefault("response_types", ["code"] if "authorization_code" in _list(document["grant_types"]) else [])
     document.setdefault("dpop_bound_access_tokens", False)
+    document.setdefault("tls_client_certificate_bound_access_tokens", False)
     document.setdefault("require_pushed_authorization_requests", False)
     document.setdefault("authorization_details_types", [])
 
@@ -164,28 +187,56 @@ def _check_consistent(document: Mapping[str, object]) -> None:
         raise InvalidClientMetadata(Fault.MISSING, "redirect_uris")
     if ("code" in _list(document["response_types"])) != ("authorization_code" in grants):  # RFC 7591 2.1
         raise InvalidClientMetadata(Fault.NOT_CONSISTENT, "response_types")
+    method = document["token_endpoint_auth_method"]
+    if method == PUBLIC and "client_credentials" in grants:  # RFC 6749 4.4: confidential clients only
+        raise InvalidClientMetadata(Fault.NOT_CONSISTENT, "grant_types")
+    if document["require_pushed_authorization_requests"] and method not in ASYMMETRIC:  # FAPI 2.0 5.3.2.1
+        raise InvalidClientMetadata(Fault.NOT_CONSISTENT, "token_endpoint_auth_method")
+    if method in (PRIVATE_KEY, SELF_SIGNED) and "jwks" not in document:
+        raise InvalidClientMetadata(Fault.MISSING, "jwks")
+    named = [name for name in CERTIFICATE_NAMES if name in document]
+    if method == TLS_CLIENT and len(named) != 1:
+        raise InvalidClientMetadata(Fault.NOT_CONSISTENT if named else Fault.MISSING, CERTIFICATE_NAMES[0])
 
 
 def _read(document: Mapping[str, object]) -> ClientMetadata:
-    keys = usable_keys(document["jwks"])
-    algorithm = document.get("token_endpoint_auth_signing_alg")
-    if not [key for key in keys if algorithm is None or key.algorithm == algorithm]:
+    keys, certificates = usable_keys(document.get("jwks", {"keys": []})), _certificates(document.get("jwks"))
+    algorithm, method = document.get("token_endpoint_auth_signing_alg"), str(document["token_endpoint_auth_method"])
+    if method == PRIVATE_KEY and not [key for key in keys if algorithm is None or key.algorithm == algorithm]:
+        raise InvalidClientMetadata(Fault.NO_USABLE_KEY, "jwks")
+    if method == SELF_SIGNED and not certificates:
         raise InvalidClientMetadata(Fault.NO_USABLE_KEY, "jwks")
     scope = document.get("scope")
+    named = [(name, str(document[name])) for name in CERTIFICATE_NAMES if name in document]
     return ClientMetadata(
         client_id=str(document["client_id"]),
         keys=keys,
         redirect_uris=_list(document["redirect_uris"]),
-        token_endpoint_auth_method=str(document["token_endpoint_auth_method"]),
+        token_endpoint_auth_method=method,
         token_endpoint_auth_signing_alg=None if algorithm is None else str(algorithm),
         grant_types=frozenset(_list(document["grant_types"])),
         response_types=frozenset(_list(document["response_types"])),
         scopes=scope_tokens(scope) if isinstance(scope, str) else None,
         dpop_bound_access_tokens=document["dpop_bound_access_tokens"] is True,
+        tls_client_certificate_bound_access_tokens=document["tls_client_certificate_bound_access_tokens"] is True,
+        certificates=certificates,
+        certificate_name=named[0] if method == TLS_CLIENT else None,
         require_pushed_authorization_requests=document["require_pushed_authorization_requests"] is True,
         authorization_details_types=_list(document["authorization_details_types"]),
         document=_text_of(document),
     )
+
+
+def _certificates(jwks: object) -> frozenset[str]:
+    """The thumbprint of the certificate that each key carries, if it does: the first of its `x5c` (RFC 7517 4.7)."""
+    entries = jwks.get("keys", []) if isinstance(jwks, Mapping) else []
+    chains = [entry.get("x5c") for entry in entries]
+    if not all(chain is None or (isinstance(chain, list) and chain and isinstance(chain[0], str)) for chain in chains):
+        raise InvalidClientMetadata(Fault.WRONG_TYPE, "jwks")
+    try:
+        return frozenset(certificate_thumbprint(b64decode(chain[0], validate=True)) for chain in chains if chain)
+    except ValueError:
+        raise InvalidClientMetadata(Fault.MALFORMED, "jwks") from None
 
 
 def _text_of(document: Mapping[str, object]) -> str:
@@ -307,6 +358,8 @@ _MEMBERS: Mapping[str, Callable[[str, object], object]] = {
     "response_types": _some_of(RESPONSE_TYPES),
     "scope": _scope,
     "dpop_bound_access_tokens": _flag,
+    "tls_client_certificate_bound_access_tokens": _flag,
+    **dict.fromkeys(CERTIFICATE_NAMES, _text),
     "require_pushed_authorization_requests": _flag,
     "authorization_details_types": _texts,
     "client_name": _text,

@@ -13,9 +13,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gateway.oauth import grant_management, introspection, metadata, pushed, revocation, token, userinfo
+from gateway.oauth.client_secret import ClientSecrets
 from gateway.oauth.dpop import Dpop
 from gateway.oauth.form import read_form
 from gateway.oauth.keys import JWKS_MAX_AGE, KeyStore
+from gateway.oauth.proxy import Proxies
 from gateway.oauth.resource import RESOURCE_SUFFIX, resource_url, well_known_path
 from gateway.oauth.server import Services, error_response, in_transaction
 from gateway.settings import Settings
@@ -29,7 +31,7 @@ def routes(settings: Settings, pool: asyncpg.Pool[Any], keys: KeyStore) -> list[
 
     pool: ordinary connections under the role `gateway`, not the gate's. keys: after `ensure`.
     """
-    services = Services(settings, pool, keys, Dpop(settings))
+    services = Services(settings, pool, keys, Dpop(settings), ClientSecrets(settings))
     server, resource = metadata.authorization_server(settings), metadata.protected_resource(settings)
     documents = {
         well_known_path(settings.issuer, metadata.SERVER_SUFFIX): server,
@@ -68,9 +70,11 @@ def _jwks(keys: KeyStore) -> Endpoint:
 
 
 def _form(path: str, answer: Callable[..., Response], services: Services) -> Endpoint:
+    proxies = Proxies.of(services.settings)
+
     async def endpoint(request: Request) -> Response:
         try:
-            form = await read_form(request, within_s=services.settings.body_timeout_s)
+            form = await read_form(request, within_s=services.settings.body_timeout_s, proxies=proxies)
             return await in_transaction(services, form, path, answer)
         except OAuth2Error as error:
             return error_response(error, services.settings.issuer)

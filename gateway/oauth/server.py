@@ -19,15 +19,17 @@ from starlette.responses import JSONResponse, Response
 
 from gateway.oauth.bridge import run_sync, wait
 from gateway.oauth.client import Client, find_client
-from gateway.oauth.client_assertion import METHOD, PrivateKeyJwt
+from gateway.oauth.client_authentication import METHODS, Method, methods
+from gateway.oauth.client_secret import ClientSecrets
 from gateway.oauth.dpop import Dpop
 from gateway.oauth.form import Form
+from gateway.oauth.jose import certificate_thumbprint
 from gateway.oauth.keys import AnyConnection, KeyStore
 from gateway.oauth.refusal import InvalidDpopProof, InvalidRequest, Unavailable, headers_of, shape
 from gateway.settings import Settings
 
 ACQUIRE_WITHIN_S: Final = 5.0
-CLIENT_AUTH_METHODS: Final = [METHOD]
+CLIENT_AUTH_METHODS: Final = METHODS
 """What a client may prove itself by, at every endpoint (Authlib wants a list)."""
 NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}  # RFC 6749 5.1
 
@@ -73,25 +75,35 @@ class FormRequest(OAuth2Request):  # type: ignore[misc]
 class AuthorizationServer(Authlib):  # type: ignore[misc]
     """Authlib's server for one request. Grants and endpoints are registered by their modules' endpoint functions."""
 
-    def __init__(self, conn: AnyConnection, keys: KeyStore, settings: Settings, dpop: Dpop) -> None:
+    def __init__(
+        self, conn: AnyConnection, keys: KeyStore, settings: Settings, dpop: Dpop, client_methods: Mapping[str, Method]
+    ) -> None:
         super().__init__()
         self.conn, self.keys, self.settings, self.dpop = conn, keys, settings, dpop
         self.dpop_nonce: str | None = None
-        self.register_client_auth_method(METHOD, PrivateKeyJwt(conn, settings.issuer))
+        for name, method in client_methods.items():
+            self.register_client_auth_method(name, method)
 
     def query_client(self, client_id: str) -> Client | None:
         """The active client of this id."""
         return wait(find_client(self.conn, client_id))
 
     def confirmation(self, request: FormRequest, client: Client, *, is_required: bool = True) -> dict[str, str]:
-        """The `cnf` members (RFC 7800) of the key that the request's sender has shown: what its tokens will be bound to.
+        """The `cnf` members (RFC 7800) of what the request's sender has shown to hold: what its tokens will be bound to.
 
-        is_required: a client registered for DPoP-bound tokens must show one here. Raises InvalidDpopProof, UseDpopNonce.
+        is_required: a client registered for bound tokens must show it here.
+
+        Raises InvalidDpopProof, UseDpopNonce, InvalidRequest.
         """
+        bound: dict[str, str] = {}
+        if is_required and client.metadata.tls_client_certificate_bound_access_tokens:  # RFC 8705 3.4
+            if request.sent.certificate is None:
+                raise InvalidRequest
+            bound["x5t#S256"] = certificate_thumbprint(request.sent.certificate)
         if not request.sent.dpop:
             if is_required and client.metadata.dpop_bound_access_tokens:
                 raise InvalidDpopProof
-            return {}
+            return bound
         proof = wait(
             self.dpop.check(
                 self.conn,
@@ -99,11 +111,11 @@ class AuthorizationServer(Authlib):  # type: ignore[misc]
                 method="POST",
                 url=self.settings.base_url + request.path,
                 now=client.read_at,
-                needs_nonce=True,
+                needs_nonce=self.settings.dpop_nonce_required,
             )
         )
         self.dpop_nonce = self.dpop.nonce(client.read_at.timestamp())
-        return {"jkt": proof.jkt}
+        return {**bound, "jkt": proof.jkt}
 
     def create_oauth2_request(self, request: FormRequest) -> FormRequest:
         """The request is Authlib's already."""
@@ -137,6 +149,7 @@ class Services:
     pool: asyncpg.Pool[Any]
     keys: KeyStore
     dpop: Dpop
+    secrets: ClientSecrets
 
 
 async def in_transaction(services: Services, form: Form, path: str, answer: Callable[..., Response]) -> Response:
@@ -151,7 +164,8 @@ async def in_transaction(services: Services, form: Form, path: str, answer: Call
         raise Unavailable from None
     try:
         async with conn.transaction():
-            server = AuthorizationServer(conn, services.keys, settings, services.dpop)
+            tried = methods(conn, settings, form, services.secrets)
+            server = AuthorizationServer(conn, services.keys, settings, services.dpop, tried)
             return await run_sync(answer, server, FormRequest(form, settings.base_url, path))
     finally:
         await pool.release(conn)

@@ -7,8 +7,9 @@ import json
 import pytest
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
-from gateway.oauth.registration import Fault, InvalidClientMetadata, validate
-from tests.support.oauth import a_key, a_metadata
+from gateway.oauth.jose import certificate_thumbprint
+from gateway.oauth.registration import CERTIFICATE_NAMES, Fault, InvalidClientMetadata, validate
+from tests.support.oauth import a_key, a_metadata, segment
 
 
 def public(key: ECKey | OKPKey | RSAKey, **more: object) -> dict[str, object]:
@@ -52,6 +53,40 @@ def test_metadata_of_a_later_day_is_kept() -> None:
     assert client.dpop_bound_access_tokens
     assert client.require_pushed_authorization_requests
     assert client.authorization_details_types == ("data_sharing",)
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+def test_client_with_a_secret_needs_no_keys(method: str) -> None:
+    """RFC 7591 2: `jwks` is for those who sign."""
+    client = validate({"client_id": "adlens-1", "token_endpoint_auth_method": method})
+
+    assert (client.token_endpoint_auth_method, client.keys) == (method, ())
+    assert client.grant_types == {"client_credentials"}
+    assert validate(json.loads(client.document)).document == client.document
+
+
+def test_public_client_gets_the_grants_that_a_data_subject_starts() -> None:
+    """RFC 6749 4.4: client credentials are for clients that have some."""
+    client = validate({"client_id": "app", "token_endpoint_auth_method": "none", "redirect_uris": ["http://127.0.0.1/cb"]})
+
+    assert client.grant_types == {"authorization_code", "refresh_token"}
+    assert validate(json.loads(client.document)).document == client.document
+
+
+@pytest.mark.parametrize("name", CERTIFICATE_NAMES)
+def test_client_with_a_certificate_is_known_by_one_name(name: str) -> None:
+    """RFC 8705 2.1.2; `jwks` is not needed."""
+    client = validate({"client_id": "adlens-1", "token_endpoint_auth_method": "tls_client_auth", name: "a"})
+
+    assert client.certificate_name == (name, "a")
+
+
+def test_client_that_signs_its_own_certificate_is_known_by_its_thumbprint() -> None:
+    """RFC 8705 2.2.2: `x5c` of its keys; other keys may stand beside."""
+    first, second = public(ECKey.generate_key("P-256"), x5c=["AAAA", "AAEC"]), public(ECKey.generate_key("P-256"))
+    client = validate(a_metadata(token_endpoint_auth_method="self_signed_tls_client_auth", jwks={"keys": [first, second]}))
+
+    assert client.certificates == {certificate_thumbprint(bytes(3))}
 
 
 def test_unknown_members_are_dropped_and_secrets_never_stored() -> None:
@@ -146,9 +181,52 @@ REFUSED: dict[str, tuple[object, tuple[Fault, str]]] = {
     "key set is a list": (a_metadata(jwks=[]), (Fault.WRONG_TYPE, "jwks")),
     "too many keys": (a_metadata(jwks={"keys": [{"kty": "AKP"}] * 17}), (Fault.TOO_MANY, "jwks")),
     "keys by address": (a_metadata(jwks_uri="https://p.example/jwks"), (Fault.NOT_SUPPORTED, "jwks_uri")),
-    "client secret": (
-        a_metadata(token_endpoint_auth_method="client_secret_basic"),
+    "secret, and requests pushed": (
+        a_metadata(token_endpoint_auth_method="client_secret_basic", require_pushed_authorization_requests=True),
+        (Fault.NOT_CONSISTENT, "token_endpoint_auth_method"),
+    ),
+    "public, and requests pushed": (
+        a_metadata(
+            token_endpoint_auth_method="none",
+            grant_types=["authorization_code"],
+            redirect_uris=["https://p.example/cb"],
+            require_pushed_authorization_requests=True,
+        ),
+        (Fault.NOT_CONSISTENT, "token_endpoint_auth_method"),
+    ),
+    "public, and speaks for itself": (a_metadata(token_endpoint_auth_method="none"), (Fault.NOT_CONSISTENT, "grant_types")),
+    "public, and nowhere to go": (
+        a_metadata(token_endpoint_auth_method="none", grant_types=None),
+        (Fault.MISSING, "redirect_uris"),
+    ),
+    "shared key as method": (
+        a_metadata(token_endpoint_auth_method="client_secret_jwt"),
         (Fault.NOT_SUPPORTED, "token_endpoint_auth_method"),
+    ),
+    "certificate without a name": (
+        a_metadata(token_endpoint_auth_method="tls_client_auth"),
+        (Fault.MISSING, "tls_client_auth_subject_dn"),
+    ),
+    "certificate with two names": (
+        a_metadata(
+            token_endpoint_auth_method="tls_client_auth",
+            tls_client_auth_subject_dn="CN=a",
+            tls_client_auth_san_dns="a.example",
+        ),
+        (Fault.NOT_CONSISTENT, "tls_client_auth_subject_dn"),
+    ),
+    "no certificate": (a_metadata(token_endpoint_auth_method="self_signed_tls_client_auth"), (Fault.NO_USABLE_KEY, "jwks")),
+    "certificate is no list": (
+        a_metadata(jwks={"keys": [public(ECKey.generate_key("P-256"), x5c="x")]}),
+        (Fault.WRONG_TYPE, "jwks"),
+    ),
+    "certificate is no base64": (
+        a_metadata(jwks={"keys": [public(ECKey.generate_key("P-256"), x5c=["*"])]}),
+        (Fault.MALFORMED, "jwks"),
+    ),
+    "exponent beyond reason": (
+        a_metadata(jwks={"keys": [{"kty": "RSA", "n": segment(b"\xff" * 256), "e": segment(b"\xff" * 256)}]}),
+        (Fault.WEAK_KEY, "jwks"),
     ),
     "RS256": (a_metadata(token_endpoint_auth_signing_alg="RS256"), (Fault.NOT_SUPPORTED, "token_endpoint_auth_signing_alg")),
     "no key of the registered algorithm": (a_metadata(token_endpoint_auth_signing_alg="Ed25519"), (Fault.NO_USABLE_KEY, "jwks")),
