@@ -29,8 +29,12 @@ SEED: Final = 20241126
 PLATFORM: Final = Path(__file__).parents[1] / "catalogue" / "weidandan.sql"
 LEDGERS: Final = ("gateway.subject", "gateway.policy_acceptance", "gateway.consent_event", "gateway.setting_event")
 TOUCHED: Final = (*LEDGERS, "gateway.consent_state", *(f"platform.{table}" for table in COLUMNS))
-HELD: Final = """
-select coalesce(nullif((select count(*) from platform.account), 0), (select count(*) from gateway.subject))"""
+# in:  table text
+# row: name text (quoted), definition text
+# pg_constraint_conrelid_contypid_conname_index
+_FOREIGN_KEYS: Final = """
+select quote_ident(conname) as name, pg_get_constraintdef(oid) as definition
+  from pg_constraint where conrelid = $1::regclass and contype = 'f' order by conname"""
 CONSENT_COLUMNS: Final = (
     *("consent_id", "subject_id", "partner_id", "purpose", "kind", "categories"),
     *("cross_border", "policy_version", "ends_at", "recorded_at"),
@@ -67,8 +71,10 @@ async def fill(url: str, settings: Settings, subjects: int, *, seed: int = SEED)
         )
         await _check_key(conn, keys)
         everybody, birds = folk(seed, held - COUNT if held else subjects), aviary(seed)
-        platform, evidence = _fill_platform(conn, everybody, birds), _fill_evidence(other, keys, settings, everybody, birds)
-        is_new = any(await asyncio.gather(platform, evidence))
+        # While the database folds what everybody agreed to, this process has nothing else to do than invent the platform's rows
+        is_folding = asyncio.Event()
+        evidence = _fill_evidence(other, keys, settings, everybody, birds, is_folding)
+        is_new = any(await asyncio.gather(evidence, _fill_platform(conn, everybody, birds, is_folding)))
         if is_new:
             await conn.execute(f"analyze {', '.join(TOUCHED)}")
         rows = await conn.fetch("select name, partner_id from gateway.partner")
@@ -85,7 +91,8 @@ async def connected(url: str) -> AsyncIterator[Connection]:
         await conn.close()
 
 
-async def _fill_platform(conn: Connection, everybody: Folk, birds: Aviary) -> bool:
+async def _fill_platform(conn: Connection, everybody: Folk, birds: Aviary, may_begin: asyncio.Event) -> bool:
+    await may_begin.wait()
     if await conn.fetchval("select exists (select from platform.account)"):
         return False
     async with conn.transaction():
@@ -94,8 +101,11 @@ async def _fill_platform(conn: Connection, everybody: Folk, birds: Aviary) -> bo
     return True
 
 
-async def _fill_evidence(conn: Connection, keys: PseudonymKeys, settings: Settings, everybody: Folk, birds: Aviary) -> bool:
+async def _fill_evidence(
+    conn: Connection, keys: PseudonymKeys, settings: Settings, everybody: Folk, birds: Aviary, is_folding: asyncio.Event
+) -> bool:
     if await conn.fetchval("select exists (select from gateway.subject)"):
+        is_folding.set()
         return False
     canary_ids = [canary.subject_id for canary in birds.canaries]
     fields = load_catalogue(settings.catalogue).fields
@@ -105,13 +115,28 @@ async def _fill_evidence(conn: Connection, keys: PseudonymKeys, settings: Settin
             await policy.announce(conn, keys, policy_version=version, effective_at=effective_at, text_sha256=text_sha256)
         partner_ids = await register_partners(conn, keys, fields)
         await _load_subjects(conn, everybody, canary_ids)
-        async for will in _ahead(chain(wills(everybody, fields), [agree_to_everything(canary_ids, everybody.seed)])):
-            await consents.load(conn, _ledgers(will, partner_ids))
+        async with _checked_as_a_whole(conn, "gateway.consent_event"):
+            async for will in _ahead(chain(wills(everybody, fields), [agree_to_everything(canary_ids, everybody.seed)])):
+                await consents.load(conn, _ledgers(will, partner_ids))
         # The fold is planned by numbers of rows that only this transaction knows of
         await conn.execute(f"analyze {', '.join(LEDGERS)}")
+        is_folding.set()
         for partner, scope in GRANTED:
             await consents.fold_everybody(conn, keys, partner_id=partner_ids[partner.name], purpose=scope.purpose)
     return True
+
+
+@asynccontextmanager
+async def _checked_as_a_whole(conn: Connection, table: str) -> AsyncIterator[None]:
+    """Set the table's foreign keys aside while rows go in, and check them all at the end: looked up row by row they take as long
+    as everything else about the row. Runs in the caller's transaction, so that nobody ever sees the table without them.
+    """
+    found = await conn.fetch(_FOREIGN_KEYS, table)
+    for row in found:
+        await conn.execute(f"alter table {table} drop constraint {row['name']}")
+    yield
+    for row in found:
+        await conn.execute(f"alter table {table} add constraint {row['name']} {row['definition']}")
 
 
 async def copy_platform(conn: Connection, rows: Rows) -> None:

@@ -53,6 +53,18 @@ async def test_the_folded_state_follows_from_the_ledgers(filled: Filled, conn: C
     assert await consents.verify(conn, PseudonymKeys(settings.key("pseudonym"))) == []
 
 
+@pytest.mark.usefixtures("filled")
+async def test_the_ledger_keeps_its_foreign_keys(conn: Connection, database: Database) -> None:
+    """They are set aside while it is filled; a database that was only migrated has the same."""
+    text = """select conname, pg_get_constraintdef(oid), convalidated from pg_constraint
+               where conrelid = 'gateway.consent_event'::regclass order by conname"""
+    untouched = await asyncpg.connect(database.owner_url)
+
+    assert await conn.fetch(text) == await untouched.fetch(text)
+
+    await untouched.close()
+
+
 async def test_a_second_filling_changes_nothing(filled: Filled, module_database: Database, settings: Settings) -> None:
     again = await fill(module_database.owner_url, settings, 50)
 
