@@ -6,17 +6,18 @@ occurs here: text, whole numbers, sorted members).
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any, Final, Protocol
 
-from gateway.catalogue.definition import Catalogue
 from gateway.settings import Settings
+from gateway.store.partners import KINDS
 from gateway.store.pool import AnyConnection
 from gateway.store.questions import question
 from gateway.subject.offer import Offer, OfferedCategory, OfferedField, Standing
+from gateway.subject.wording import ClosedLists, Sentences, Wording
 from scopes import Basis, Purpose, Role, Rung
 
 NOTICE_VERSION: Final = "1"
@@ -26,23 +27,19 @@ KEEP = question("offers", "keep_notice")
 FIND = question("offers", "notice")
 
 
-class Words(Protocol):
+class Words(ClosedLists, Protocol):
     """The closed lists in one language (`gateway.subject.page`)."""
 
-    def category(self, name: str, /) -> str: ...
-    def purpose(self, name: Purpose, /) -> str: ...
-    def role(self, name: Role, /) -> str: ...
+    def role(self, name: str, /) -> str: ...
     def location(self, name: str, /) -> str: ...
-    def redaction(self, label: str, /) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """One language. say: the sentence of a key, its placeholders filled in. has: whether there is such a key."""
+    """One language. say: the sentence of a key, its placeholders filled in."""
 
     language: str
-    say: Callable[..., str]
-    has: Callable[[str], bool]
+    say: Sentences
     words: Words
 
 
@@ -55,7 +52,7 @@ class Notice:
     sha256: bytes
 
 
-def make_notice(offer: Offer, catalogue: Catalogue, settings: Settings, speech: Speech) -> Notice:
+def make_notice(offer: Offer, settings: Settings, speech: Speech) -> Notice:
     """The notice of an offer in one language: the same for the same offer, whoever is asked and whenever."""
     content: dict[str, object] = {
         "notice_version": NOTICE_VERSION,
@@ -63,8 +60,9 @@ def make_notice(offer: Offer, catalogue: Catalogue, settings: Settings, speech: 
         "partner": _partner(offer, speech),
         "purpose": None if offer.purpose is None else _purpose(offer.purpose, speech),
         "sign_in": _sign_in(offer, speech),
-        "categories": [_category(one, catalogue, speech) for one in offer.categories],
+        "categories": [_category(one, speech) for one in offer.categories],
         "refused": [{"category": name, "words": speech.words.category(name)} for name in offer.refused],
+        "kept": [{"category": name, "words": speech.words.category(name)} for name in offer.kept],
         "cross_border": _cross_border(offer, speech),
         "terms": _terms(offer, settings, speech),
         "policy_version": offer.policy_version,
@@ -87,18 +85,9 @@ async def find(conn: AnyConnection, digest: bytes) -> Mapping[str, Any] | None:
     return content
 
 
-def field_name(path: str, catalogue: Catalogue, speech: Speech) -> str:
-    """What a field is called: in the data subject's language, or as the adopter's catalogue describes it."""
-    key = f"fields.{path.replace('.', '_')}"
-    if speech.has(key):
-        return speech.say(key)
-    owner, _, name = path.partition(".")
-    return catalogue.types[owner].members[name].description or name
-
-
 def _partner(offer: Offer, speech: Speech) -> dict[str, object]:
     partner, say = offer.partner, speech.say
-    kind = f"consent.kind_{offer.kind}"
+    kind = say(f"consent.kind_{offer.kind}") if offer.kind in KINDS else offer.kind
     role = speech.words.role(partner.role)
     processes = "processor" if partner.role is Role.PROCESSOR else "recipient"
     return {
@@ -107,7 +96,7 @@ def _partner(offer: Offer, speech: Speech) -> dict[str, object]:
         "contact": offer.contact,
         "role": partner.role.value,
         "kind": offer.kind,
-        "role_words": say("consent.role_and_kind", role=role, kind=say(kind) if speech.has(kind) else offer.kind),
+        "role_words": say("consent.role_and_kind", role=role, kind=kind),
         "location": partner.processing_location,
         "location_words": speech.words.location(partner.processing_location),
         "policy_uri": _policy_uri(offer.client, speech.language),
@@ -137,7 +126,7 @@ def _sign_in(offer: Offer, speech: Speech) -> dict[str, object] | None:
     return {"standing": standing, "words": speech.say(key, partner=offer.legal_name)}
 
 
-def _category(one: OfferedCategory, catalogue: Catalogue, speech: Speech) -> dict[str, object]:
+def _category(one: OfferedCategory, speech: Speech) -> dict[str, object]:
     return {
         "category": one.category,
         "words": speech.words.category(one.category),
@@ -147,15 +136,15 @@ def _category(one: OfferedCategory, catalogue: Catalogue, speech: Speech) -> dic
         "is_optional": one.basis is not Basis.POLICY_ACCEPTANCE,
         "hindrance": None if one.hindrance is None else one.hindrance.name,
         "hindrance_words": None if one.hindrance is None else speech.say(f"consent.hindrance_{one.hindrance.name.lower()}"),
-        "fields": [_field(field, catalogue, speech) for field in one.fields],
+        "fields": [_field(field, one.category, speech) for field in one.fields],
         "reasons": list(dict.fromkeys(reason for field in one.fields for reason in field.reasons)),
     }
 
 
-def _field(field: OfferedField, catalogue: Catalogue, speech: Speech) -> dict[str, object]:
+def _field(field: OfferedField, category: str, speech: Speech) -> dict[str, object]:
     return {
         "path": field.path,
-        "words": field_name(field.path, catalogue, speech),
+        "words": Wording(speech.say, speech.words).field(field.path, category),
         "redaction": field.redaction.label(),
         "redaction_words": speech.words.redaction(field.redaction.label()),
         "is_pseudonym": field.redaction.rung is Rung.PSEUDONYMISE,

@@ -100,9 +100,10 @@ class Offer:
     """The whole question. Times are the database's.
 
     client: metadata of RFC 7591, for the partner's own policy. categories: in the order of the tree. refused: asked for, but
-    refused so recently that it is not asked again. retention: how long the partner may keep what it gets. crosses_border: they
-    would leave mainland China (policy 9.5). signs_in: signing in is asked for; sign_in_known: it was agreed to before;
-    sign_in_refused: so recently that it is not asked again. ordinals: as in gateway.store.view.
+    refused so recently that it is not asked again. kept: agreed to before and not asked for here. retention: how long the partner
+    may keep what it gets. crosses_border: they would leave mainland China (policy 9.5). signs_in: signing in is asked for;
+    sign_in_known: it was agreed to before. is_known: the client holds a grant of this data subject for this purpose. quiet: what
+    was refused recently. ordinals: as in gateway.store.view.
     """
 
     partner: Partner
@@ -113,11 +114,13 @@ class Offer:
     purpose: Purpose | None
     categories: tuple[OfferedCategory, ...]
     refused: tuple[str, ...]
+    kept: tuple[str, ...]
     retention: timedelta | None
     crosses_border: bool
     signs_in: bool
     sign_in_known: bool
-    sign_in_refused: bool
+    is_known: bool
+    quiet: Quiet
     policy_version: str
     agreed: Agreed | None
     ordinals: Mapping[str, int]
@@ -138,13 +141,27 @@ class Offer:
         return self.crosses_border and not (self.agreed and self.agreed.cross_border)
 
     @property
+    def sign_in_refused(self) -> bool:
+        """Whether signing in is asked for, but not put to the data subject again so soon."""
+        return self.signs_in and self.quiet.sign_in and not self.sign_in_known
+
+    @property
     def asks_sign_in(self) -> bool:
+        """Whether signing in is a question that is still open."""
         return self.signs_in and not self.sign_in_known and not self.sign_in_refused
 
     @property
     def is_settled(self) -> bool:
         """Whether all that may be asked now has been answered before."""
-        return not (self.standing(Standing.NEW) or self.asks_sign_in or (self.asks_border and self.categories))
+        is_linked = self.is_known or not self.categories or bool(self.standing(Standing.AGREED))
+        return is_linked and not (self.standing(Standing.NEW) or self.asks_sign_in or (self.asks_border and self.categories))
+
+    @property
+    def has_question(self) -> bool:
+        """Whether anything at all may be asked that was not refused recently, answered before or not."""
+        resting = self.standing(Standing.RESTING)
+        is_open = bool((self.optional | resting) - self.quiet.categories) or (self.is_known and bool(resting))
+        return is_open or (self.signs_in and not self.sign_in_refused)
 
 
 async def make_offer(
@@ -169,11 +186,13 @@ async def make_offer(
         purpose=request.purpose,
         categories=tuple(one for one in offered if one.standing is not Standing.NEW or one.category not in quiet.categories),
         refused=tuple(one.category for one in offered if one.standing is Standing.NEW and one.category in quiet.categories),
+        kept=() if agreed is None else tuple(sorted(agreed.categories - {one.category for one in offered})),
         retention=_retention(request, scopes, asked),
         crosses_border=crosses_border,
         signs_in=request.is_openid,
         sign_in_known=row["signs_in"],
-        sign_in_refused=quiet.sign_in and not row["signs_in"],
+        is_known=row["is_known"],
+        quiet=quiet,
         policy_version=row["policy_version"],
         agreed=agreed,
         ordinals=asked.view.ordinals,

@@ -3,7 +3,8 @@
 -- in:  partner_id uuid, client_id text, subject_id uuid, purpose text (null: signing in only)
 -- row: now timestamptz; legal_name, contact, kind text; policy_version text (the one in force; null: none); policies json;
 --      accepted text[]; collected_in_mainland boolean; settings json (the latest word about each, oldest first); latest json (the last
---      event towards this partner about this purpose; null: none); signs_in boolean (has signed in with this client before)
+--      event towards this partner about this purpose; null: none); signs_in boolean (has signed in with this client before);
+--      is_known boolean (the client holds a grant for this purpose)
 -- partner_pkey, policy_acceptance_by_subject, setting_event_by_subject, consent_event_by_subject, authorization_grant_by_subject
 select statement_timestamp() as now, p.legal_name, p.contact, p.kind,
        (select v.policy_version from gateway.policy_version v
@@ -25,7 +26,10 @@ select statement_timestamp() as now, p.legal_name, p.contact, p.kind,
          order by e.event_id desc limit 1)::text as latest,
        exists (select from gateway.authorization_grant g
                 where g.subject_id = $3 and g.client_id = $2 and 'openid' = any(g.scopes) and g.revoked_at is null
-                  and coalesce(g.ends_at > statement_timestamp(), true)) as signs_in
+                  and coalesce(g.ends_at > statement_timestamp(), true)) as signs_in,
+       exists (select from gateway.authorization_grant g
+                where g.subject_id = $3 and g.client_id = $2 and g.purpose = $4 and g.revoked_at is null
+                  and coalesce(g.ends_at > statement_timestamp(), true)) as is_known
   from gateway.partner p where p.partner_id = $1;
 
 -- name: refused
