@@ -38,11 +38,12 @@ KNOWN_MAX: Final = 1_024
 
 EACH: Final = (timedelta(seconds=30), timedelta(seconds=2))
 """What one wrong secret costs: held against this client from this address, and against the address."""
-PATIENCE: Final = (timedelta(seconds=150), timedelta(seconds=60))
-"""What may be held against them: five wrong ones in a row for one client, thirty for all, then one every EACH."""
+PATIENCE: Final = (4 * EACH[0], 29 * EACH[1])
+"""What may be held against them before they wait: five wrong ones in a row for one client, thirty for all, then one each EACH."""
 LONGEST: Final = timedelta(minutes=15)
 
 _LABEL = "client-secret-throttle"
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)  # OWASP's least for argon2id: some 20 ms
 
 # in: client_id text, how many int; row: secret_id uuid, secret_hash text; client_secret_by_client
 _SECRETS = """
@@ -65,11 +66,12 @@ on conflict (throttle_key) do update
    set full_at = least(greatest(t.full_at, statement_timestamp()) + (excluded.full_at - statement_timestamp()),
                        statement_timestamp() + $3::interval)"""
 
-# in: secret_id uuid, client_id text, secret_hash text, how many int; row: uuid; none: no such client, or it has as many as it may
+# in: secret_id uuid, client_id text, secret_hash text, how many int
+# row: uuid; none: no client of this id proves itself by a secret, or it has as many as it may
 _ADD = """
 insert into gateway.client_secret (secret_id, client_id, secret_hash)
 select $1, c.client_id, $3 from gateway.client c
- where c.client_id = $2
+ where c.client_id = $2 and c.metadata ->> 'token_endpoint_auth_method' in ('client_secret_basic', 'client_secret_post')
    and (select count(*) from gateway.client_secret s where s.client_id = c.client_id and s.ended_at is null) < $4
 returning secret_id"""
 
@@ -92,14 +94,9 @@ class ClientSecrets:
 
     def __init__(self, settings: Settings) -> None:
         self._key = settings.key(_LABEL)
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)  # OWASP's least for argon2id
-        self._decoy = self._hasher.hash(secrets.token_urlsafe())
+        self._decoy = _HASHER.hash(secrets.token_urlsafe())
         self._hashing = asyncio.Semaphore(HASHING_AT_ONCE)
         self._known: dict[bytes, None] = {}
-
-    def hash(self, text: str) -> str:
-        """The argon2id hash of a secret, as the database keeps it. It takes some 20 ms."""
-        return self._hasher.hash(text)
 
     async def check(self, conn: AnyConnection, client: Client | None, client_id: str, text: str, address: str) -> None:
         """Hold a secret against those of a client. None for a client that has none: it costs a hash like any other.
@@ -122,7 +119,7 @@ class ClientSecrets:
 
     async def _is_right(self, hashed: str, text: str) -> bool:
         async with self._hashing:
-            return await asyncio.to_thread(_verify, self._hasher, hashed, text)
+            return await asyncio.to_thread(_verify, hashed, text)
 
     def _digest(self, hashed: str, text: str) -> bytes:
         return hmac.digest(self._key, f"{hashed} {text}".encode("utf-8", "surrogatepass"), "sha256")
@@ -162,10 +159,10 @@ class SecretAuthentication:
         return client
 
 
-async def add_secret(conn: AnyConnection, settings: Settings, client_id: str) -> NewSecret | None:
-    """A new secret of a client; None where there is no such client, or it has SECRETS_MAX already."""
+async def add_secret(conn: AnyConnection, client_id: str) -> NewSecret | None:
+    """A new secret of a client; None where no such client proves itself by one, or it has SECRETS_MAX already."""
     text, secret_id = secrets.token_urlsafe(32), uuid4()
-    hashed = await asyncio.to_thread(ClientSecrets(settings).hash, text)
+    hashed = await asyncio.to_thread(_HASHER.hash, text)
     added = await conn.fetchval(_ADD, secret_id, client_id, hashed, SECRETS_MAX)
     return None if added is None else NewSecret(secret_id, text)
 
@@ -197,9 +194,9 @@ def _posted(form: Mapping[str, str]) -> tuple[str, str] | None:
     return form.get("client_id", ""), form["client_secret"]
 
 
-def _verify(hasher: PasswordHasher, hashed: str, text: str) -> bool:
+def _verify(hashed: str, text: str) -> bool:
     try:
-        return hasher.verify(hashed, text.encode("utf-8", "surrogatepass"))
+        return _HASHER.verify(hashed, text.encode("utf-8", "surrogatepass"))
     except (VerificationError, InvalidHashError):
         return False
 

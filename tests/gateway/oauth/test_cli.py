@@ -1,4 +1,4 @@
-"""`gateway keys rotate`: the same rotation, from the command line."""
+"""`gateway keys rotate` and `gateway clients`: what the room does, from the command line."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from gateway.cli import app as gateway
 from gateway.oauth.cli import app
-from tests.support.oauth import World
+from tests.support.oauth import World, a_client
 
 
 @pytest.fixture
@@ -49,3 +50,28 @@ async def test_wrong_master_key_is_told_apart_from_an_unreachable_database(monke
     gone = await asyncio.to_thread(CliRunner().invoke, app, ["rotate"])
 
     assert (wrong.exit_code, gone.exit_code) == (1, 3)
+
+
+@pytest.mark.usefixtures("environment")
+async def test_secret_is_printed_once_opens_and_ends(fresh: World) -> None:
+    """The command line never holds it, the database a hash of it alone."""
+    party = await a_client(fresh.owner, fresh.settings, token_endpoint_auth_method="client_secret_post", jwks=None)
+    made = await asyncio.to_thread(CliRunner().invoke, gateway, ["clients", "add-secret", party.client_id, "--json"])
+    printed = json.loads(made.stdout)
+    form = {"grant_type": "client_credentials", "client_id": party.client_id, "client_secret": printed["client_secret"]}
+
+    before = await fresh.http.post("/oauth/token", data=form)
+    end = ["clients", "end-secret", party.client_id, printed["secret_id"]]
+    ended = [await asyncio.to_thread(CliRunner().invoke, gateway, end) for _ in range(2)]
+    after = await fresh.http.post("/oauth/token", data=form)
+
+    assert (before.status_code, after.status_code) == (200, 401)
+    assert (made.exit_code, [result.exit_code for result in ended]) == (0, [0, 1])
+
+
+@pytest.mark.usefixtures("environment")
+async def test_secret_of_a_client_that_signs_is_refused() -> None:
+    """Exit 1: it would be the weaker way in."""
+    result = await asyncio.to_thread(CliRunner().invoke, gateway, ["clients", "add-secret", "nobody"])
+
+    assert (result.exit_code, result.stdout) == (1, "")
