@@ -36,8 +36,8 @@ class Choice:
     """What the data subject ticked, and that it allowed it."""
 
     categories: frozenset[str]
-    cross_border: bool
-    signs_in: bool
+    cross_border: bool = False
+    signs_in: bool = False
 
 
 @dataclass(frozen=True, slots=True)
