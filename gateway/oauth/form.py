@@ -42,10 +42,13 @@ class Form:
         return {name: values[0] for name, values in self.values.items()}
 
 
-async def read_form(request: Request, *, within_s: float, proxies: Proxies = NOBODY) -> Form:
+async def read_form(
+    request: Request, *, within_s: float, proxies: Proxies = NOBODY, repeatable: frozenset[str] = REPEATABLE
+) -> Form:
     """Read and parse the body. Raises InvalidRequest, with the status that says what was wrong with the body.
 
-    proxies: who is believed about the client's certificate and address.
+    proxies: who is believed about the client's certificate and address. repeatable: what may come several times, as boxes that
+    are ticked do.
     """
     if request.url.query:
         # RFC 6749 2.3.1: never in the URI, where every log keeps them
@@ -62,7 +65,7 @@ async def read_form(request: Request, *, within_s: float, proxies: Proxies = NOB
     headers = request.headers.getlist("authorization")
     if len(headers) > 1:
         raise InvalidRequest
-    values, peer = _parameters(body), request.client.host if request.client else None
+    values, peer = _parameters(body, repeatable), request.client.host if request.client else None
     if len([tried for tried in (headers, "client_assertion" in values, "client_secret" in values) if tried]) > 1:
         raise InvalidRequest  # RFC 6749 2.3: one way of authenticating in each request
     return Form(
@@ -109,7 +112,7 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _parameters(body: bytes) -> Mapping[str, Sequence[str]]:
+def _parameters(body: bytes, repeatable: frozenset[str]) -> Mapping[str, Sequence[str]]:
     values: defaultdict[str, list[str]] = defaultdict(list)
     try:
         pairs = parse_qsl(
@@ -123,6 +126,6 @@ def _parameters(body: bytes) -> Mapping[str, Sequence[str]]:
         raise InvalidRequest from None
     for name, value in pairs:
         values[name].append(value)
-    if any(len(repeated) > 1 and name not in REPEATABLE for name, repeated in values.items()):
+    if any(len(repeated) > 1 and name not in repeatable for name, repeated in values.items()):
         raise InvalidRequest
     return {name: kept for name, given in values.items() if (kept := [value for value in given if value])}
