@@ -6,7 +6,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Any
 from uuid import uuid4
@@ -15,11 +15,6 @@ import asyncpg
 import httpx2
 import pytest
 import pytest_asyncio
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 from joserfc.jwk import Key
 
 from gateway.oauth.access_token import mint
@@ -30,6 +25,7 @@ from gateway.request.authenticate import Authenticator, Caller, Confirmation
 from gateway.request.codes import Code, GatewayError
 from gateway.request.receive import read_head
 from gateway.settings import Settings
+from tests.support.certificates import a_certificate, passed
 from tests.support.database import Database
 from tests.support.oauth import a_key
 from tests.support.proofs import a_proof
@@ -249,20 +245,6 @@ async def test_revoked_bound_token_is_challenged_under_its_scheme(gateway: Gatew
 
     assert (response.status_code, code_of(response)) == (401, "TOKEN_REVOKED")
     assert response.headers["WWW-Authenticate"].startswith(f'DPoP error="invalid_token", {ALGORITHMS}')
-
-
-def a_certificate() -> bytes:
-    """A self-signed certificate in DER."""
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "client")])
-    built = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-    now = datetime.now(UTC)
-    dated = built.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-    return dated.sign(key, SHA256()).public_bytes(Encoding.DER)
-
-
-def passed(certificate: bytes) -> str:
-    """A certificate as a proxy passes it (RFC 9440 2.1)."""
-    return f":{base64.b64encode(certificate).decode()}:"
 
 
 async def test_token_bound_to_a_certificate_opens_over_that_certificate_only(gateway: Gateway) -> None:

@@ -6,14 +6,16 @@ import asyncio
 import time
 from typing import Any
 
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey, Key, OctKey
 
+from gateway.oauth import jose
 from gateway.oauth.dpop import NONCE_WINDOW_S, Dpop, normalised
 from gateway.oauth.refusal import InvalidDpopProof, ProofFault, UseDpopNonce
-from tests.support.oauth import World, a_key, segment
+from tests.support.oauth import Party, World, a_client, a_key, segment
 from tests.support.proofs import a_proof
 
 URL = "http://localhost:8080/oauth/token"
@@ -330,6 +332,59 @@ async def test_nonce_that_is_no_text_is_refused(world: World) -> None:
     for nonce in strange:
         with pytest.raises(UseDpopNonce):
             await check(world, a_proof(a_key(), url=URL, nonce=nonce), needs_nonce=True)
+
+
+async def a_token(world: World, party: Party, *proofs: str, worker: int = 0) -> httpx2.Response:
+    """The answer of a worker to a token request with these proofs."""
+    headers = [("DPoP", proof) for proof in proofs]
+    return await world.workers[worker].http.post("/oauth/token", data=party.form(), headers=headers)
+
+
+async def test_client_gets_a_token_bound_to_the_key_that_it_showed(world: World) -> None:
+    """RFC 9449 5, 8: one challenge, then a token of type DPoP, with the next nonce beside it."""
+    party, key = await a_client(world.owner, world.settings), a_key("Ed25519")
+
+    first = await a_token(world, party, a_proof(key, url=URL, algorithm="Ed25519"))
+    nonce = first.headers["DPoP-Nonce"]
+    second = await a_token(world, party, a_proof(key, url=URL, algorithm="Ed25519", nonce=nonce), worker=1)
+    nonce = second.headers["DPoP-Nonce"]
+    third = await a_token(world, party, a_proof(key, url=URL, algorithm="Ed25519", nonce=nonce))
+
+    assert (first.status_code, first.json()["error"]) == (400, "use_dpop_nonce")
+    assert (second.status_code, second.json()["token_type"], third.status_code) == (200, "DPoP", 200)
+    assert jose.read(second.json()["access_token"]).claims["cnf"] == {"jkt": key.thumbprint()}
+
+
+async def test_proof_for_the_token_endpoint_counts_once_in_either_worker(world: World) -> None:
+    """RFC 9449 11.1: ten requests at once, each with an assertion of its own and the same proof; one gets a token."""
+    party, key = await a_client(world.owner, world.settings), a_key()
+    nonce = (await a_token(world, party, a_proof(key, url=URL))).headers["DPoP-Nonce"]
+    proof = a_proof(key, url=URL, nonce=nonce)
+
+    answers = await asyncio.gather(*(a_token(world, party, proof, worker=number % 2) for number in range(10)))
+
+    assert sorted(answer.status_code for answer in answers) == [200] + [400] * 9
+    assert {answer.json()["error"] for answer in answers if answer.status_code == 400} == {"invalid_dpop_proof"}
+    assert await world.issued_count() == 1
+
+
+async def test_token_request_with_a_wrong_proof_gets_no_token(world: World) -> None:
+    """RFC 9449 5: two proofs, a proof for another endpoint, another method, with its private key: never a bearer token."""
+    party, key = await a_client(world.owner, world.settings), a_key()
+    nonce = (await a_token(world, party, a_proof(key, url=URL))).headers["DPoP-Nonce"]
+    wrong = [
+        [a_proof(key, url=URL, nonce=nonce), a_proof(key, url=URL, nonce=nonce)],
+        [a_proof(key, url="http://localhost:8080/graphql", nonce=nonce)],
+        [a_proof(key, url=URL, method="GET", nonce=nonce)],
+        [a_proof(key, url=URL, nonce=nonce, header={"jwk": key.as_dict(private=True)})],
+        [""],
+    ]
+
+    answers = [await a_token(world, party, *proofs) for proofs in wrong]
+
+    assert {(answer.status_code, answer.json()["error"]) for answer in answers} == {(400, "invalid_dpop_proof")}
+    assert answers[0].json()["error_description"] == "There must be one DPoP header."
+    assert await world.issued_count() == 0
 
 
 @given(st.text(max_size=60))
