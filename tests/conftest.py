@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
+import pytest
 import pytest_asyncio
 
-from tests.support.database import Database, Server, a_server
+from tests.support.database import Database, Server, a_folder, a_server
+from tests.support.demo import Demo, a_demo
 
 
 def pytest_configure() -> None:
@@ -55,3 +57,10 @@ async def empty_database(server: Server) -> AsyncIterator[Database]:
 async def database_url(database: Database) -> str:
     """The owner's address of this test's own database."""
     return database.owner_url
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[Demo]:
+    """A running `gateway demo`, for tests that ask it and leave it as it was."""
+    with a_folder() as folder, a_demo(folder / "data") as demo:
+        yield demo
