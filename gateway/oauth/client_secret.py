@@ -56,9 +56,14 @@ select max(t.full_at - clock_timestamp() - k.patience)
   from unnest($1::bytea[], $2::interval[]) k (throttle_key, patience) join gateway.sign_in_throttle t using (throttle_key)
  where t.full_at > clock_timestamp() + k.patience"""
 
-# In order of the keys, so that two at once do not wait for each other.
+# In order of the keys, so that two at once do not wait for each other; places that nothing is held against go, a few at a time.
 # in: throttle keys bytea[], cost of each interval[], longest interval; primary key of sign_in_throttle
 _FAILED = """
+with gone as (
+    delete from gateway.sign_in_throttle where throttle_key in (
+        select throttle_key from gateway.sign_in_throttle
+         where full_at < statement_timestamp() and throttle_key <> all($1) limit 8 for update skip locked)
+)
 insert into gateway.sign_in_throttle as t (throttle_key, full_at)
 select throttle_key, statement_timestamp() + cost from unnest($1::bytea[], $2::interval[]) k (throttle_key, cost)
  order by throttle_key

@@ -70,6 +70,20 @@ async def test_bound_and_contract_tokens_say_so(world: World) -> None:
     assert (caller.is_bound, caller.contract_run, caller.scopes) == (True, True, frozenset())
 
 
+async def test_caller_knows_what_narrows_its_token_and_when_the_subject_signed_in(world: World) -> None:
+    """RFC 9396 9.1, RFC 9470 6: the claims, as the later rooms need them; nothing where they are absent."""
+    party = await a_client(world.owner, world.settings)
+    plain = (await world.token(party))["access_token"]
+    details = [{"type": "data_sharing", "purpose": "advertising", "categories": ["identity.mobile_number", "profile.city"]}]
+    narrowed = await resigned(world, plain, authorization_details=details, auth_time=1_700_000_000, acr="pwd")
+    reader = Authenticator(world.settings, world.workers[0].keys)
+
+    callers = [await reader.authenticate("Bearer " + text) for text in (plain, narrowed)]
+
+    assert [caller.categories for caller in callers] == [None, frozenset({"identity.mobile_number", "profile.city"})]
+    assert [caller.authenticated_at for caller in callers] == [None, 1_700_000_000.0]
+
+
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
 async def test_scheme_is_read_in_any_case(world: World, scheme: str) -> None:
     """RFC 9110 11.1; FAPI 2.0 asks for it too."""
@@ -125,7 +139,7 @@ CHANGED: dict[str, dict[str, Any]] = {
     "binding is null": {"cnf": ""},
     "details are no list": {"authorization_details": {}},
     "no details": {"authorization_details": []},
-    "details of another type": {"authorization_details": [{"type": "payment", "categories": ["contact.phone"]}]},
+    "details of another type": {"authorization_details": [{"type": "payment", "categories": ["identity.mobile_number"]}]},
     "details without categories": {"authorization_details": [{"type": "data_sharing", "purpose": "advertising"}]},
     "signed in at no instant": {"auth_time": "x"},
 }

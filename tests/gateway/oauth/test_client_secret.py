@@ -231,15 +231,18 @@ async def test_client_that_was_right_gets_in_while_its_neighbour_guesses(world: 
 
 async def test_one_address_cannot_try_all_clients(world: World) -> None:
     """Thirty wrong ones from one address, whichever clients they name; all of an IPv6 network count as one."""
-    known = ClientSecrets(world.settings)
-    for number in range(30):
-        with pytest.raises(InvalidClient):
-            await checked(world, known, f"client-{number}", "wrong", f"2001:db8::{number:x}")
-
+    known, tried = ClientSecrets(world.settings), 0
     with pytest.raises(SlowDown):
-        await checked(world, known, "client-30", "wrong", "2001:db8::ffff:1")
+        while tried < 60:
+            with pytest.raises(InvalidClient):
+                await checked(world, known, f"client-{tried}", "wrong", f"2001:db8::{tried:x}")
+            tried += 1
+
+    assert tried >= 30
+    with pytest.raises(SlowDown):
+        await checked(world, known, "client", "wrong", "2001:db8::ffff:1")
     with pytest.raises(InvalidClient):
-        await checked(world, known, "client-30", "wrong", "2001:db8:0:1::1")
+        await checked(world, known, "client", "wrong", "2001:db8:0:1::1")
 
 
 async def test_parallel_guesses_are_all_counted(world: World) -> None:
@@ -263,6 +266,20 @@ async def test_what_is_held_against_a_place_holds_no_name_and_no_address(world: 
 
     assert len(keys) == 2
     assert hashlib.sha256(b"192.0.2.1").digest() not in keys
+
+
+async def test_places_that_nothing_is_held_against_are_forgotten(world: World) -> None:
+    """The table stays as small as a quarter of an hour's guesses, without a job of its own."""
+    await world.owner.execute(
+        """insert into gateway.sign_in_throttle (throttle_key, full_at)
+           select sha256(n::text::bytea), now() - interval '1 second' from generate_series(1, 10) n"""
+    )
+
+    for _ in range(2):
+        with pytest.raises(InvalidClient):
+            await checked(world, ClientSecrets(world.settings), "client", "wrong")
+
+    assert await world.owner.fetchval("select count(*) from gateway.sign_in_throttle") == 2
 
 
 async def test_secret_too_long_to_be_ours_is_not_hashed(world: World) -> None:
