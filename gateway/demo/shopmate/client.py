@@ -23,6 +23,7 @@ from gateway.demo.shopmate.proofs import (
 
 DISCOVERY: Final = "/.well-known/openid-configuration"
 GRAPHQL: Final = "application/graphql-response+json"
+OPENID: Final = "openid"
 NONCE_ERROR: Final = "use_dpop_nonce"
 
 
@@ -85,14 +86,17 @@ class Pending:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Tokens:
-    """What a login brought. key: the one that all of it is bound to. claims: of the ID token."""
+    """What a login brought. key: the one that all of it is bound to. claims: of the ID token.
+
+    Whoever shares data and does not want to be known here leaves `id_token` None and `claims` empty.
+    """
 
     key: ECKey
     access_token: str
     refresh_token: str | None
-    id_token: str
+    id_token: str | None
     claims: Mapping[str, Any]
-    scope: str
+    scopes: frozenset[str]
     lives_for_s: int
 
 
@@ -134,7 +138,7 @@ class Client:
         form = {
             "response_type": "code",
             "redirect_uri": self.registration.redirect_uri,
-            "scope": " ".join(("openid", *self.registration.scopes)),
+            "scope": " ".join((OPENID, *self.registration.scopes)),
             "resource": self.registration.graphql_url,
             "state": pending.state,
             "nonce": pending.nonce,
@@ -164,14 +168,15 @@ class Client:
             "resource": self.registration.graphql_url,
         }
         found = await self._post("token_endpoint", form, pending.key)
-        claims = await self._claims(str(found.get("id_token")), nonce=pending.nonce)
+        scopes = frozenset(str(found.get("scope", "")).split())
+        is_signed_in = OPENID in scopes
         return Tokens(
             key=pending.key,
             access_token=_bound(found),
             refresh_token=found.get("refresh_token"),
-            id_token=found["id_token"],
-            claims=claims,
-            scope=str(found.get("scope", "")),
+            id_token=str(found.get("id_token")) if is_signed_in else None,
+            claims=await self._claims(str(found.get("id_token")), nonce=pending.nonce) if is_signed_in else {},
+            scopes=scopes,
             lives_for_s=int(found.get("expires_in", 0)),
         )
 
@@ -180,19 +185,19 @@ class Client:
         form = {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token or ""}
         found = await self._post("token_endpoint", form, tokens.key)
         if "id_token" in found:
-            claims = await self._claims(found["id_token"], nonce=None)
-            if claims["sub"] != tokens.claims["sub"]:  # OpenID Connect Core 12.2
+            claims = await self._claims(str(found["id_token"]), nonce=None)
+            if claims["sub"] != tokens.claims.get("sub"):  # OpenID Connect Core 12.2
                 raise NotForUs
         return replace(
             tokens,
             access_token=_bound(found),
             refresh_token=found.get("refresh_token", tokens.refresh_token),
-            scope=str(found.get("scope", tokens.scope)),
+            scopes=frozenset(str(found["scope"]).split()) if "scope" in found else tokens.scopes,
             lives_for_s=int(found.get("expires_in", 0)),
         )
 
     async def userinfo(self, tokens: Tokens) -> Mapping[str, Any]:
-        """OpenID Connect Core 5.3; its `sub` has to be the ID token's."""
+        """Who signed in (OpenID Connect Core 5.3); its `sub` has to be the ID token's."""
         metadata = await self.metadata()
         answer = await self._bound_request("GET", metadata["userinfo_endpoint"], tokens)
         if answer.status_code != 200:
@@ -212,11 +217,11 @@ class Client:
         codes = tuple(str(error.get("extensions", {}).get("code", "")) for error in errors)
         return Answer(answer.status_code, body.get("data"), body.get("extensions") or {}, codes)
 
-    async def logout_address(self, tokens: Tokens) -> str:
+    async def logout_address(self, id_token: str) -> str:
         """Where to end the session at the gateway too (OpenID Connect RP-Initiated Logout 1.0 section 2)."""
         metadata = await self.metadata()
         query = {
-            "id_token_hint": tokens.id_token,
+            "id_token_hint": id_token,
             "client_id": self.registration.client_id,
             "post_logout_redirect_uri": self.registration.home,
         }

@@ -1,7 +1,7 @@
 """shopmate's routes: log in with the platform, see what arrived, ask again, refresh, log out."""
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
@@ -88,9 +88,9 @@ class Site:
             tokens = await self._client.finish(pending, request.query_params)
             login = Login(
                 tokens=tokens,
-                userinfo=await self._client.userinfo(tokens),
-                answer=await self._client.query(tokens, QUERY),
-                news="news_logged_in",
+                userinfo=await self._client.userinfo(tokens) if tokens.id_token is not None else {},
+                answer=await self._data(tokens),
+                news="news_allowed",
             )
         except (Refused, NotForUs, UntrustedIdToken, Unreachable) as error:
             return self._failed(request, error)
@@ -104,18 +104,19 @@ class Site:
         if visit is None or visit.login is None:
             return RedirectResponse("/", 303)
         login, answer = visit.login, visit.login.answer
-        subject = (answer.data or {}).get("me")
+        subject = None if answer is None else (answer.data or {}).get("me")
+        extensions = {} if answer is None else answer.extensions
         return self._pages.render(
             request,
             "account.html",
             csrf=visit.csrf,
             news=login.news,
-            pseudonym=login.userinfo["sub"],
-            signed_in_at=_instant(login.tokens.claims.get("auth_time", login.tokens.claims["iat"])),
+            pseudonym=login.userinfo.get("sub"),
+            signed_in_at=_instant(login.tokens.claims),
             lives_for_s=login.tokens.lives_for_s,
             refusal=_refusal(answer),
-            lines=None if subject is None else [_row(line) for line in lines(subject, answer.extensions)],
-            disclosure=answer.extensions.get("disclosure", {}).get("id"),
+            lines=None if subject is None else [_row(line) for line in lines(subject, extensions)],
+            disclosure=extensions.get("disclosure", {}).get("id"),
             question=QUERY,
             platform=f"{self._registration.issuer}/me",
             can_refresh=login.tokens.refresh_token is not None,
@@ -139,13 +140,18 @@ class Site:
 
     async def _ask_anew(self, login: Login, tokens: Tokens, news: str) -> None:
         login.tokens = tokens
-        login.answer = await self._client.query(tokens, QUERY)
+        login.answer = await self._data(tokens)
         login.news = news
+
+    async def _data(self, tokens: Tokens) -> Answer | None:
+        """The answer to our question; a token that is for signing in alone need not ask it."""
+        return await self._client.query(tokens, QUERY) if tokens.scopes & {*self._registration.scopes} else None
 
     async def _log_out(self, request: Request, visit: Visit) -> Response:
         """Here at once; and at the platform, which asks the visitor."""
         self._visits.end(request.cookies.get(COOKIE))
-        address = "/" if visit.login is None else await self._client.logout_address(visit.login.tokens)
+        id_token = None if visit.login is None else visit.login.tokens.id_token
+        address = "/" if id_token is None else await self._client.logout_address(id_token)
         response = RedirectResponse(address, 303)
         response.delete_cookie(COOKIE)
         return response
@@ -201,15 +207,16 @@ def _keep(response: Response, cookie: str) -> None:
     response.set_cookie(COOKIE, cookie, httponly=True, samesite="lax")
 
 
-def _refusal(answer: Answer) -> str:
+def _refusal(answer: Answer | None) -> str:
     """What to show where no data came for a reason that has a name; empty else."""
-    if answer.codes:
+    if answer is not None and answer.codes:
         return f"{answer.status} {' '.join(sorted(set(answer.codes)))}"
     return ""
 
 
-def _instant(seconds: int) -> str:
-    """In China's time, where shopmate is."""
+def _instant(claims: Mapping[str, Any]) -> str:
+    """When somebody signed in, in China's time, where shopmate is."""
+    seconds = claims.get("auth_time", claims.get("iat", 0))
     return f"{datetime.fromtimestamp(seconds, CHINA):%Y-%m-%d %H:%M:%S} (UTC+8)"
 
 

@@ -14,11 +14,13 @@ PENDING_MAX: Final = 5  # logins begun in several tabs
 
 @dataclass(slots=True, repr=False)
 class Login:
-    """Somebody signed in. answer: the last one to our question about them. news: text.toml's words for it."""
+    """What somebody allowed. userinfo: empty where they did not sign in. answer: the last one to our question about them, None
+    where they shared no data. news: text.toml's word for what happened last.
+    """
 
     tokens: Tokens
     userinfo: Mapping[str, Any]
-    answer: Answer
+    answer: Answer | None
     news: str
 
 

@@ -25,6 +25,7 @@ def test_no_text_is_left_over(key: str) -> None:
 
 def test_every_text_that_a_page_asks_for_is_there() -> None:
     asked = {*re.findall(r'\bt\("(\w+)"\)', SOURCES), *re.findall(r'button\("[^"]+", "(\w+)"', SOURCES)}
+    asked |= {*re.findall(r'"(\w+)" if \w+ else "(\w+)"', SOURCES)[0]}
     asked |= {*re.findall(r'"(news_\w+|problem_\w+)"', SOURCES), *FIELDS}
 
     assert asked <= TEXT.keys()
