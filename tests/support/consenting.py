@@ -223,3 +223,8 @@ async def a_post(
 def reveal(path: str, why: str = "it is needed") -> DemoField:
     """A field in clear."""
     return DemoField(path, Redaction(Rung.REVEAL), why)
+
+
+def mask(path: str, head: int, why: str = "it is needed") -> DemoField:
+    """A field of which the first characters are left."""
+    return DemoField(path, Redaction(Rung.MASK, head=head), why)

@@ -135,7 +135,7 @@ async def test_a_consent_that_is_over_counts_as_none(
 ) -> None:
     """policy 8.2: what was agreed to once is new again."""
     past = datetime.now(UTC) - timedelta(seconds=1)
-    await asker.agreed(person, NAME, **({"ends_at": past} if ended == "expired" else {}))
+    await asker.agreed(person, NAME, ends_at=past if ended == "expired" else None)
     if ended == "withdrawn":
         keys = PseudonymKeys(asker.settings.key("pseudonym"))
         partner_id = asker.party.partner_id
