@@ -304,6 +304,17 @@ async def test_the_settings_page_has_a_switch_for_everything(site: Site) -> None
     assert 'value="advertising"' in everybody
 
 
+async def test_a_group_that_is_off_can_be_turned_on_again_where_it_has_one_kind_of_data_only(site: Site) -> None:
+    """policy 4: no switch may be out of the data subject's reach, whoever set it."""
+    world = site.world
+    subject_id = await world.a_subject()
+    await consents.set_sharing(world.owner, world.keys, subject_id=subject_id, category="location", allowed=False)
+    async with site.a_visitor(subject_id) as visitor:
+        assert 'name="category" value="location"' in await visitor.page("/me/privacy")
+        await visitor.done("/me/privacy", switch="sharing", category="location", set="on")
+        assert 'name="category" value="location"' not in await visitor.page("/me/privacy")
+
+
 async def test_sign_ins_with_partners_are_listed_and_other_sessions_can_be_ended(site: Site) -> None:
     """policy 1.5."""
     world = site.world
