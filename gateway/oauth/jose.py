@@ -33,7 +33,7 @@ RSA_BITS: Final = range(2048, 8193)
 _SECOND_MAX: Final = 2**53
 
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})  # RFC 7518 6; `priv` RFC 9964
-_KINDS = {"EC", "RSA", "OKP"}
+_KINDS = ("EC", "RSA", "OKP")  # no set: what is compared may not even be hashable
 _EXPONENT_MAX = 6  # characters: the exponent of an RSA key nobody chose with care can make one check cost as much as thousands
 
 

@@ -200,8 +200,9 @@ def _check_consistent(document: Mapping[str, object]) -> None:
 
 
 def _read(document: Mapping[str, object]) -> ClientMetadata:
-    keys, certificates = usable_keys(document.get("jwks", {"keys": []})), _certificates(document.get("jwks"))
     algorithm, method = document.get("token_endpoint_auth_signing_alg"), str(document["token_endpoint_auth_method"])
+    keys = usable_keys(document.get("jwks", {"keys": []}))
+    certificates = _certificates(document.get("jwks")) if method == SELF_SIGNED else frozenset()
     if method == PRIVATE_KEY and not [key for key in keys if algorithm is None or key.algorithm == algorithm]:
         raise InvalidClientMetadata(Fault.NO_USABLE_KEY, "jwks")
     if method == SELF_SIGNED and not certificates:

@@ -131,7 +131,9 @@ async def test_proof_with_its_private_key_inside_is_refused(world: World) -> Non
     assert await fault(world, a_proof(key, url=URL, header={"jwk": key.as_dict(private=True)})) is ProofFault.KEY
 
 
-@pytest.mark.parametrize("jwk", ["x", [], 5, None, True, {}, {"kty": "EC"}, {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}])
+@pytest.mark.parametrize(
+    "jwk", ["x", [], 5, None, True, {}, {"kty": "EC"}, {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}, {"kty": []}]
+)
 async def test_proof_whose_key_is_no_key_is_refused(world: World, jwk: object) -> None:
     """RFC 9449 4.2: `jwk` is a JSON Web Key."""
     _, claims, signature = a_proof(a_key(), url=URL).split(".")

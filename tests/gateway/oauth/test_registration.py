@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
-from gateway.oauth.jose import certificate_thumbprint
+from gateway.oauth.jose import UnusableKey, certificate_thumbprint, public_key
 from gateway.oauth.registration import CERTIFICATE_NAMES, Fault, InvalidClientMetadata, validate
 from tests.support.oauth import a_key, a_metadata, segment
 
@@ -87,6 +90,22 @@ def test_client_that_signs_its_own_certificate_is_known_by_its_thumbprint() -> N
     client = validate(a_metadata(token_endpoint_auth_method="self_signed_tls_client_auth", jwks={"keys": [first, second]}))
 
     assert client.certificates == {certificate_thumbprint(bytes(3))}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=4,
+)
+MEMBERS = st.sampled_from(["kty", "crv", "x", "y", "n", "e", "use", "key_ops", "alg", "kid", "d", "x5c"])
+
+
+@given(st.sampled_from(["ES256", "PS256", "Ed25519"]), st.dictionaries(MEMBERS, JSON, max_size=3))
+def test_any_key_is_taken_passed_over_or_refused(algorithm: str, changed: dict[str, object]) -> None:
+    """Strangers send keys in proofs: nothing that they can write ends in another exception."""
+    with suppress(UnusableKey):
+        key = public_key({**a_key(algorithm).as_dict(private=False), **changed})
+        assert key is None or key.algorithm == algorithm
 
 
 def test_unknown_members_are_dropped_and_secrets_never_stored() -> None:
@@ -217,11 +236,17 @@ REFUSED: dict[str, tuple[object, tuple[Fault, str]]] = {
     ),
     "no certificate": (a_metadata(token_endpoint_auth_method="self_signed_tls_client_auth"), (Fault.NO_USABLE_KEY, "jwks")),
     "certificate is no list": (
-        a_metadata(jwks={"keys": [public(ECKey.generate_key("P-256"), x5c="x")]}),
+        a_metadata(
+            token_endpoint_auth_method="self_signed_tls_client_auth",
+            jwks={"keys": [public(ECKey.generate_key("P-256"), x5c="x")]},
+        ),
         (Fault.WRONG_TYPE, "jwks"),
     ),
     "certificate is no base64": (
-        a_metadata(jwks={"keys": [public(ECKey.generate_key("P-256"), x5c=["*"])]}),
+        a_metadata(
+            token_endpoint_auth_method="self_signed_tls_client_auth",
+            jwks={"keys": [public(ECKey.generate_key("P-256"), x5c=["*"])]},
+        ),
         (Fault.MALFORMED, "jwks"),
     ),
     "exponent beyond reason": (
