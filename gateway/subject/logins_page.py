@@ -44,7 +44,10 @@ async def show(visit: Visit) -> Response:
         here="logins",
         done=visit.done(DONE),
         rows=[Row(partners[one.partner_id].legal_name, one.logged_in_at) for one in page],
-        sessions=await subject_pages.open_sessions(visit.conn, subject_id),
+        sessions=sorted(
+            await subject_pages.open_sessions(visit.conn, subject_id),
+            key=lambda one: one.session_id != visit.session.session_id,  # this browser's first
+        ),
         acr={name: visit.t(f"me.acr_{name}") for name in ACRS},
         older=older,
         is_later=after is not None,
