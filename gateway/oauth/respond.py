@@ -45,9 +45,14 @@ select g.subject_id, g.partner_id, g.purpose, g.ends_at,
        exists (select from gateway.consent_state s
                 where s.partner_id = g.partner_id and s.purpose = g.purpose and s.subject_id = g.subject_id
                   and s.visible_until > statement_timestamp()) as is_visible,
-       (select e.categories from gateway.consent_event e
-         where e.subject_id = g.subject_id and e.partner_id = g.partner_id and e.purpose = g.purpose
-         order by e.event_id desc limit 1) as agreed
+       array(select unnest(e.categories) from (
+                    select categories from gateway.consent_event
+                     where subject_id = g.subject_id and partner_id = g.partner_id and purpose = g.purpose
+                     order by event_id desc limit 1) e
+             union
+             select k.category from gateway.partner p join gateway.basis_rule b on b.role = p.role
+                    join gateway.category k on k.sensitivity = b.sensitivity
+              where p.partner_id = g.partner_id and b.purpose = g.purpose and b.basis = 'policy_acceptance') as agreed
   from gateway.authorization_grant g where g.grant_id = $1"""
 
 # Every token that came from one code, for good. in: family_id uuid; row: none; by_family indexes

@@ -11,9 +11,10 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from gateway.store.consents import PseudonymKeys, verify
+from gateway.oauth.respond import standing
+from gateway.store.consents import PseudonymKeys, accept_policy, verify
 from scopes import Role
-from tests.support.authorising import Person, a_person
+from tests.support.authorising import POLICY, Person, a_person
 from tests.support.consent_pages import Pages, consent_pages
 from tests.support.consenting import Asker, an_asker, an_inhabitant, reveal
 from tests.support.database import Database
@@ -287,6 +288,21 @@ async def test_a_processor_goes_on_with_what_the_policy_allows(pages: Pages, per
     assert screen.boxes() == {}
     assert "code" in told
     assert await agreed(pages) == []
+
+
+async def test_what_rests_on_the_policy_is_part_of_a_narrowed_grant(pages: Pages, person: Person) -> None:
+    """policy 6.2, RFC 9396: a processor that asks for less gets that, with or without a consent besides."""
+    asker = await an_asker(pages.owner, pages.settings, fields=FIELDS, role=Role.PROCESSOR)
+    keys = PseudonymKeys(pages.settings.key("pseudonym"))
+    await accept_policy(pages.owner, keys, subject_id=person.subject_id, policy_version=POLICY)
+    async with pages.browser(person) as browser:
+        await browser.decide(asker, scope=None, authorization_details=asker.details(NAME, NATIONAL_ID))
+
+    code = await pages.owner.fetchrow("select *, details::text as details from gateway.authorization_code")
+    assert code is not None
+    granted = (await standing(pages.owner, dict(code))).details
+    assert granted is not None
+    assert granted.categories == {NAME}
 
 
 @pytest.mark.parametrize(
