@@ -49,9 +49,9 @@ class Visitor:
         assert answer.status_code == 200, answer.text
         return answer.text
 
-    async def post(self, path: str, *, csrf: str | None = None, **form: str | list[str]) -> httpx2.Response:
-        """A form of the page, sent; it is not followed."""
-        return await self.http.post(path, data={"csrf": self.session.csrf if csrf is None else csrf, **form})
+    async def post(self, path: str, **form: str | list[str]) -> httpx2.Response:
+        """A form of the page, sent with its token unless `csrf` says otherwise; it is not followed."""
+        return await self.http.post(path, data={"csrf": self.session.csrf, **form})
 
     async def done(self, path: str, **form: str | list[str]) -> str:
         """The page that a form leads to."""

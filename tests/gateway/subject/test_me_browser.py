@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, ViewportSize
+from playwright.async_api import Browser, Page
 
 from tests.support.browser import DESK, PHONE, a_browser, violations
 from tests.support.database import Database
 from tests.support.me import COOKIE, Life, Site, Visitor, a_life, a_site
 from tests.support.world import World
 
-SIZES: dict[str, ViewportSize] = {"phone": ViewportSize(**PHONE), "desk": ViewportSize(**DESK)}
+SIZES = {"phone": PHONE, "desk": DESK}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -114,4 +114,5 @@ async def test_narrowing_and_withdrawing_need_no_script_and_no_mouse(browser: Br
     )
     assert [row["kind"] for row in kinds] == ["given", "narrowed", "narrowed", "withdrawn"]
     last = await site.world.owner.fetchrow("select switch, allowed from gateway.setting_event order by event_id desc limit 1")
+    assert last is not None
     assert tuple(last) == ("sharing", False)
