@@ -144,10 +144,11 @@ class RecordedField:
 
 @dataclass(frozen=True, slots=True)
 class RecordedDisclosure:
-    """What one disclosure means for one data subject. roots, covered, reasons: as in gateway.disclosure_subject."""
+    """What one disclosure means for one data subject. name, legal_name: of the partner. covered, reasons: as on record."""
 
     position: Position
-    partner_id: UUID
+    name: str
+    legal_name: str
     purpose: Purpose
     covered: int
     reasons: tuple[int, ...] | None
@@ -266,7 +267,8 @@ async def disclosures(
     return [
         RecordedDisclosure(
             position=Position(row["disclosed_at"], row["disclosure_id"], row["roots"]),
-            partner_id=row["partner_id"],
+            name=row["name"],
+            legal_name=row["legal_name"],
             purpose=Purpose(row["purpose"]),
             covered=row["covered"],
             reasons=None if row["reasons"] is None else tuple(row["reasons"]),

@@ -42,13 +42,14 @@ class KeptField:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One disclosure as its data subject reads it.
+    """One disclosure as its data subject reads it. name, legal_name: of the partner.
 
     of_others: it went out only because the data subject appears in what others shared (policy 1.4).
     """
 
     position: Position
-    partner_id: UUID
+    name: str
+    legal_name: str
     purpose: Purpose
     seen: tuple[SeenField, ...]
     kept: tuple[KeptField, ...]
@@ -68,7 +69,15 @@ def shown(record: RecordedDisclosure, catalogue: Catalogue) -> Shown:
                 seen[one.path] = SeenField(one.path, one.category, one.redaction)
         elif roots >> one.root & 1:
             _settle(one, record, seen, kept)
-    return Shown(record.position, record.partner_id, record.purpose, tuple(seen.values()), tuple(kept.values()), of_others)
+    return Shown(
+        position=record.position,
+        name=record.name,
+        legal_name=record.legal_name,
+        purpose=record.purpose,
+        seen=tuple(seen.values()),
+        kept=tuple(kept.values()),
+        of_others=of_others,
+    )
 
 
 def _settle(one: RecordedField, record: RecordedDisclosure, seen: dict[str, SeenField], kept: dict[str, KeptField]) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlencode
-from uuid import UUID
 
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from gateway.store import subject_pages
-from gateway.store.subject_pages import KnownPartner, Position
+from gateway.store.subject_pages import Position
 from gateway.subject.desk import Visit
 from gateway.subject.disclosures import Filter, Shown, read_filter, read_position, shown, write_position
 from gateway.subject.export import as_csv, as_json, records
@@ -50,12 +49,12 @@ async def show(visit: Visit) -> Response:
     found = await subject_pages.disclosures(visit.conn, subject_id, chosen.wanted, after=after, page_size=PAGE_SIZE + 1)
     page = found[:PAGE_SIZE]
     older = urlencode({**chosen.query, "after": write_position(page[-1].position)}) if len(found) > PAGE_SIZE else ""
-    name_of = _names(partners)
+    wording = visit.wording
     return visit.page(
         "me_disclosures.html",
         here="disclosures",
         done="",
-        rows=[_row(shown(one, visit.desk.catalogue), name_of(one.partner_id), visit.wording) for one in page],
+        rows=[_row(shown(one, visit.desk.catalogue), wording) for one in page],
         filter=chosen,
         query=urlencode(chosen.query),
         partners=list(partners.values()),
@@ -67,25 +66,25 @@ async def show(visit: Visit) -> Response:
 
 async def take_csv(visit: Visit) -> Response:
     """GET /me/disclosures.csv, with the conditions of the page."""
-    chosen, partners = await _chosen(visit)
+    chosen = await _chosen(visit)
     if chosen.unreadable:
         return PlainTextResponse(visit.t("me.filter_unreadable"), status_code=400)
     found = records(visit.desk.pool, visit.desk.catalogue, visit.session.subject_id, chosen.wanted)
-    return _download(as_csv(found, _names(partners), visit.wording), "text/csv; charset=utf-8", visit.t("me.export_file"), "csv")
+    return _download(as_csv(found, visit.wording), "text/csv; charset=utf-8", visit.t("me.export_file"), "csv")
 
 
 async def take_json(visit: Visit) -> Response:
     """GET /me/disclosures.json, with the conditions of the page."""
-    chosen, partners = await _chosen(visit)
+    chosen = await _chosen(visit)
     if chosen.unreadable:
         return PlainTextResponse(visit.t("me.filter_unreadable"), status_code=400)
     found = records(visit.desk.pool, visit.desk.catalogue, visit.session.subject_id, chosen.wanted)
-    return _download(as_json(found, _names(partners)), "application/json", visit.t("me.export_file"), "json")
+    return _download(as_json(found), "application/json", visit.t("me.export_file"), "json")
 
 
-async def _chosen(visit: Visit) -> tuple[Filter, Mapping[UUID, KnownPartner]]:
+async def _chosen(visit: Visit) -> Filter:
     partners = await subject_pages.partners_about(visit.conn, visit.session.subject_id)
-    return read_filter(visit.request.query_params, partners), partners
+    return read_filter(visit.request.query_params, partners)
 
 
 def _download(body: object, media_type: str, name: str, ending: str) -> Response:
@@ -93,10 +92,6 @@ def _download(body: object, media_type: str, name: str, ending: str) -> Response
     disposition = f"attachment; filename=\"disclosures.{ending}\"; filename*=UTF-8''{quote(name)}.{ending}"
     headers = {"Content-Disposition": disposition, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     return StreamingResponse(body, media_type=media_type, headers=headers)  # type: ignore[arg-type]  # an async iterator
-
-
-def _names(partners: Mapping[UUID, KnownPartner]) -> Callable[[UUID], KnownPartner]:
-    return lambda partner_id: partners[partner_id]
 
 
 async def _purposes(visit: Visit, chosen: Filter) -> list[Purpose]:
@@ -107,10 +102,10 @@ async def _purposes(visit: Visit, chosen: Filter) -> list[Purpose]:
     return [purpose for purpose in Purpose if purpose in known]
 
 
-def _row(one: Shown, partner: KnownPartner, wording: Wording) -> Row:
+def _row(one: Shown, wording: Wording) -> Row:
     seen = [(wording.words.redaction(field.redaction), wording.field(field.path, field.category)) for field in one.seen]
     kept = [(wording.reason(field.reason), wording.field(field.path, field.category)) for field in one.kept]
-    return Row(one.position, partner.legal_name, one.purpose, one.of_others, _grouped(seen, wording), _grouped(kept, wording))
+    return Row(one.position, one.legal_name, one.purpose, one.of_others, _grouped(seen, wording), _grouped(kept, wording))
 
 
 def _grouped(pairs: Iterable[tuple[str, str]], wording: Wording) -> tuple[Group, ...]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Final
 from uuid import UUID
 
 from gateway.catalogue.definition import Catalogue
 from gateway.store import subject_pages
 from gateway.store.pool import Pool
-from gateway.store.subject_pages import KnownPartner, Wanted
+from gateway.store.subject_pages import Wanted
 from gateway.subject.disclosures import ZONE, Shown, shown
 from gateway.subject.wording import Wording
 
@@ -45,9 +45,7 @@ async def records(pool: Pool, catalogue: Catalogue, subject_id: UUID, wanted: Wa
         after = batch[-1].position
 
 
-async def as_csv(
-    found: AsyncIterator[Shown], partner_of: Callable[[UUID], KnownPartner], wording: Wording
-) -> AsyncIterator[bytes]:
+async def as_csv(found: AsyncIterator[Shown], wording: Wording) -> AsyncIterator[bytes]:
     """RFC 4180 in UTF-8 with a byte order mark: a line for each field of each record, in the reader's language."""
     t = wording.t
     head = ["when", "partner", "purpose", "export_field", "export_category", "export_outcome", "export_how", "export_record"]
@@ -55,7 +53,7 @@ async def as_csv(
     async for one in found:
         lines = []
         start = [one.position.disclosed_at.astimezone(ZONE).isoformat(sep=" ", timespec="seconds")]
-        start += [partner_of(one.partner_id).legal_name, wording.words.purpose(one.purpose)]
+        start += [one.legal_name, wording.words.purpose(one.purpose)]
         record = str(one.position.disclosure_id)
         outcome = t("me.of_others") if one.of_others else t("me.export_seen")
         for seen in one.seen:
@@ -69,16 +67,15 @@ async def as_csv(
         yield "".join(map(_line, lines)).encode()
 
 
-async def as_json(found: AsyncIterator[Shown], partner_of: Callable[[UUID], KnownPartner]) -> AsyncIterator[bytes]:
+async def as_json(found: AsyncIterator[Shown]) -> AsyncIterator[bytes]:
     """One object with a member `disclosures`; every name in it is of a closed list or of the catalogue, in no language."""
     yield b'{"disclosures":['
     separator = b"\n"
     async for one in found:
-        partner = partner_of(one.partner_id)
         entry = {
             "disclosure_id": str(one.position.disclosure_id),
             "disclosed_at": one.position.disclosed_at.isoformat(),
-            "partner": {"name": partner.name, "legal_name": partner.legal_name},
+            "partner": {"name": one.name, "legal_name": one.legal_name},
             "purpose": one.purpose.value,
             "in_content_of_others": one.of_others,
             "seen": [{"field": seen.path, "category": seen.category, "redaction": seen.redaction} for seen in one.seen],

@@ -124,13 +124,13 @@ select login_id, partner_id, logged_in_at from gateway.partner_login
 -- up by itself (offset 0): the planner takes id and instant for independent, expects next to no match and would join all there is.
 -- in:  subject_id uuid; disclosed_at timestamptz, disclosure_id uuid and roots smallint (last row seen); since timestamptz (null: ever),
 --      until timestamptz (null: ever), partner_id uuid (null: any), purpose text (null: any), page_size integer
--- row: disclosure_id uuid, disclosed_at timestamptz, roots smallint, covered bigint, reasons smallint[], partner_id uuid,
---      purpose text, projection_id bytea
--- disclosure_subject_by_subject, disclosure_pkey
-select s.disclosure_id, s.disclosed_at, s.roots, s.covered, s.reasons, d.partner_id, d.purpose, d.projection_id
+-- row: disclosure_id uuid, disclosed_at timestamptz, roots smallint, covered bigint, reasons smallint[], name text and
+--      legal_name text of the partner, purpose text, projection_id bytea
+-- disclosure_subject_by_subject, disclosure_pkey, partner_pkey
+select s.disclosure_id, s.disclosed_at, s.roots, s.covered, s.reasons, d.name, d.legal_name, d.purpose, d.projection_id
   from gateway.disclosure_subject s
  cross join lateral (
-       select h.partner_id, h.purpose, h.projection_id from gateway.disclosure h
+       select p.name, p.legal_name, h.purpose, h.projection_id from gateway.disclosure h join gateway.partner p using (partner_id)
         where h.disclosure_id = s.disclosure_id and h.disclosed_at = s.disclosed_at and not h.contract_run
           and ($7::uuid is null or h.partner_id = $7) and ($8::text is null or h.purpose = $8) offset 0) d
  where s.subject_id = $1

@@ -116,7 +116,7 @@ def test_only_processors_are_listed_as_working_on_the_controllers_behalf() -> No
 def a_record(
     *fields: RecordedField, roots: int = 1, covered: int = 0b11, reasons: tuple[int, ...] | None = None
 ) -> RecordedDisclosure:
-    return RecordedDisclosure(Position(NOON, UUID(int=5), roots), PARTNER_ID, DELIVERY, covered, reasons, fields)
+    return RecordedDisclosure(Position(NOON, UUID(int=5), roots), "p1", "Partner Ltd", DELIVERY, covered, reasons, fields)
 
 
 def a_field(path: str, category: str, ordinal: int, *, redaction: str = "reveal", root: int = 0) -> RecordedField:
