@@ -170,6 +170,8 @@ def _terms(offer: Offer, settings: Settings, speech: Speech) -> dict[str, object
     retention, has_data = offer.retention, bool(offer.categories)
     lifetime, quiet = settings.consent_lifetime_days, settings.consent_quiet_days
     asks = "answer_words" if has_data else "answer_words_sign_in"
+    if offer.standing(Standing.RESTING):
+        asks = "answer_words_resting"
     return {
         "retention_days": None if retention is None else -(-retention // timedelta(days=1)),
         "retention_words": None

@@ -37,6 +37,7 @@ class Receipt:
     categories: tuple[str, ...]
     state: str
     cross_border: bool
+    mechanism: str | None
     ends_at: datetime | None
     history: tuple[tuple[datetime, str, tuple[str, ...]], ...]
 
@@ -77,6 +78,7 @@ async def make_receipt(conn: AnyConnection, settings: Settings, subject_id: UUID
         categories=tuple(given["categories"]),
         state=state,
         cross_border=given["cross_border"],
+        mechanism=row["cross_border_mechanism"],
         ends_at=ends_at,
         history=history,
     )
