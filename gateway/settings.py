@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     access_token_lifetime_s: int = Field(default=SHORT_LIFETIME_S, ge=10)
     refresh_token_lifetime_s: int = Field(default=90 * 86_400, ge=60)
     step_up_after_s: int = Field(default=30 * 86_400, ge=60)
+    session_lifetime_s: int = Field(default=12 * 3_600, ge=60, le=30 * 86_400)
     dpop_nonce_required: bool = True
     client_certificate_header: bool = False
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()

@@ -35,6 +35,8 @@ class Form:
     """The client's certificate in DER, where a trusted proxy passes it."""
     address: str = ""
     """Where the request comes from, as the nearest trusted proxy says, if there is one."""
+    is_foreign: bool = False
+    """A browser says that a page of another origin sent it."""
 
     @property
     def single(self) -> dict[str, str]:
@@ -74,7 +76,17 @@ async def read_form(
         tuple(request.headers.getlist("dpop")),
         proxies.certificate(_joined(request, CERTIFICATE_HEADER), peer),
         proxies.client_address(_joined(request, "x-forwarded-for"), peer),
+        is_foreign(request),
     )
+
+
+def is_foreign(request: Request) -> bool:
+    """Whether a browser says that a page of another origin sent this (Fetch Metadata; RFC 6454 7 where it has none of that)."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is not None and origin.partition("://")[2] != request.headers.get("host")
 
 
 def shown_thumbprint(settings: Settings, request: Request) -> str | None:

@@ -77,7 +77,8 @@ class Visit:
 
     def page(self, template: str, *, status: int = 200, **context: object) -> Response:
         """A page of the data subject's own."""
-        return self.desk.pages.render(self.request, template, status=status, session=self.session, **{"done": "", **context})
+        shown: dict[str, object] = {"done": "", **context}
+        return self.desk.pages.render(self.request, template, status=status, session=self.session, form_action="", **shown)
 
 
 Handler = Callable[[Visit], Awaitable[Response]]

@@ -1,0 +1,183 @@
+"""Pages: templates with words in the reader's language, under headers that let nothing foreign in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+import jinja2
+from babel.dates import format_date, format_datetime
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from gateway.settings import Settings
+from gateway.subject.cookies import HOST_PREFIX, Cookie, put
+from gateway.subject.session import Session
+from gateway.subject.texts import LANGUAGES, Language, Texts
+from gateway.subject.wording import Sentences
+from gateway.subject.words import LOCALE, Words
+
+__all__ = ["Language", "Pages", "language_of", "static_route"]
+
+FOLDER: Final = Path(__file__).parent
+ZONE: Final = ZoneInfo("Asia/Shanghai")
+STATIC: Final = {"style.css": "text/css; charset=utf-8", "passkey.js": "text/javascript; charset=utf-8"}
+
+HEADERS: Final[Mapping[str, str]] = {
+    "X-Frame-Options": "DENY",
+    # Not no-referrer: under it browsers send `Origin: null` with our own forms
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+}
+POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Static:
+    body: bytes
+    digest: str
+    media_type: str
+
+
+class Pages:
+    """One for each worker. Sentences and templates are read once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._texts = settings, Texts.load()
+        self._templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(FOLDER / "templates"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.globals["controller"] = settings.controller_name
+        self._templates.globals["contact"] = settings.controller_contact
+        self._templates.globals["static"] = {name: f"/static/{name}?v={one.digest}" for name, one in _files().items()}
+
+    def speech(self, language: Language) -> tuple[Sentences, Words]:
+        """What says sentences, and words for closed lists, in this language."""
+        return partial(self._texts.say, language), Words(self._texts, language)
+
+    def render(
+        self,
+        request: Request,
+        template: str,
+        *,
+        status: int = 200,
+        session: Session | None = None,
+        form_action: str = "",
+        **context: object,
+    ) -> HTMLResponse:
+        """A page. form_action: an origin that the page's form may lead on to, besides ours. Raises what Jinja does."""
+        language = language_of(request)
+        say, words = self.speech(language)
+        html = self._templates.get_template(template).render(
+            {
+                "t": say,
+                "words": words,
+                "lang": language,
+                "languages": {other: _in_language(request, other, is_kept=status < 400) for other in LANGUAGES},
+                "session": session,
+                "csrf": "" if session is None else session.csrf,
+                "date": partial(_date, language),
+                "instant": partial(_instant, language, say),
+                **context,
+            }
+        )
+        policy = f"{POLICY} {form_action}".rstrip()
+        response = HTMLResponse(html, status, {**HEADERS, "Content-Security-Policy": policy, "Content-Language": language})
+        if request.query_params.get("lang") == language:
+            put(response, self._settings, Cookie.LANGUAGE, language)
+        return response
+
+
+def language_of(request: Request) -> Language:
+    """The reader's language: asked for in the address, chosen before, else what the browser prefers, else Chinese."""
+    chosen = (
+        request.query_params.get("lang"),
+        request.cookies.get(f"{HOST_PREFIX}{Cookie.LANGUAGE}"),
+        request.cookies.get(Cookie.LANGUAGE),
+    )
+    for language in LANGUAGES:
+        if language == next(filter(None, chosen), None):
+            return language
+    return _preferred(request.headers.get("accept-language", ""))
+
+
+def static_route() -> Route:
+    """/static: the stylesheet and the one script. The address holds their hash, so browsers keep them for good."""
+    files = _files()
+
+    async def endpoint(request: Request) -> Response:
+        file = files.get(request.path_params["name"])
+        if file is None:
+            return Response(status_code=404, headers={"Cache-Control": "no-store"})
+        is_exact = request.query_params.get("v") == file.digest
+        kept = "public, max-age=31536000, immutable" if is_exact else "no-cache"
+        headers = {
+            "Cache-Control": kept,
+            "ETag": f'"{file.digest}"',
+            "X-Content-Type-Options": "nosniff",
+            "Cross-Origin-Resource-Policy": "same-origin",
+        }
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        return Response(file.body, headers=headers, media_type=file.media_type)
+
+    return Route("/static/{name}", endpoint, methods=["GET"])
+
+
+def _files() -> Mapping[str, _Static]:
+    bodies = {name: (FOLDER / "static" / name).read_bytes() for name in STATIC}
+    return {name: _Static(body, sha256(body).hexdigest()[:16], STATIC[name]) for name, body in bodies.items()}
+
+
+def _preferred(header: str) -> Language:
+    """RFC 9110 12.5.4, as far as two languages need it: the first of the highest weight, by its primary tag."""
+    found: list[tuple[float, Language]] = []
+    for part in header.split(","):
+        tag, _, parameter = part.strip().partition(";")
+        language: Language | None = {"zh": LANGUAGES[0], "en": LANGUAGES[1]}.get(tag.partition("-")[0].strip().lower())
+        if language is None:
+            continue
+        try:
+            weight = float(parameter.strip().removeprefix("q=")) if parameter else 1.0
+        except ValueError:
+            continue
+        if weight > 0:
+            found.append((weight, language))
+    return max(found, key=lambda pair: pair[0])[1] if found else LANGUAGES[0]
+
+
+def _in_language(request: Request, language: Language, *, is_kept: bool) -> str:
+    """The address of this page in another language. is_kept: with the rest of its query, which a page that refuses never repeats."""
+    query = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"] if is_kept else []
+    return f"{request.url.path}?{urlencode([*query, ('lang', language)])}"
+
+
+def _date(language: Language, value: date) -> str:
+    """The day; of an instant, the day it is in China."""
+    day = value.astimezone(ZONE).date() if isinstance(value, datetime) else value
+    return format_date(day, format="long", locale=LOCALE[language])
+
+
+def _instant(language: Language, say: Sentences, value: datetime) -> str:
+    """Day, time and the zone it is told in."""
+    pattern = "y年M月d日 HH:mm" if language == "zh-CN" else "d MMM y, HH:mm"
+    return say("base.instant", instant=format_datetime(value, pattern, tzinfo=ZONE, locale=LOCALE[language]))
