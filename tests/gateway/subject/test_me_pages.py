@@ -130,9 +130,9 @@ async def test_a_form_without_its_token_changes_nothing(site: Site) -> None:
     before = await world.owner.fetchval(counted)
     forms: dict[str, dict[str, str]] = {
         f"/me/consents/{life.consent_id}/narrow": {"category": CITY},
-        f"/me/consents/{life.consent_id}/withdraw": {},
+        f"/me/consents/{life.consent_id}/withdraw": {"sure": "yes"},
         "/me/privacy": {"switch": "sharing", "set": "off"},
-        "/me/logins/end": {},
+        "/me/logins/end": {"session": str(life.consent_id)},
     }
     async with site.a_visitor(life.subject_id) as visitor, site.a_visitor(life.subject_id) as elsewhere:
         for path, form in forms.items():
