@@ -21,7 +21,7 @@ from starlette.routing import Route
 from gateway.oauth import authorize
 from gateway.oauth.authorization_request import AuthorizationError, AuthorizationRequest, RequestRefused
 from gateway.oauth.authorize import AuthorizationRefused, Used
-from gateway.oauth.form import Form, read_form
+from gateway.oauth.form import Form
 from gateway.oauth.refusal import InvalidRequest
 from gateway.store.consents import LOCK, ConsentError
 from gateway.store.pool import AnyConnection
@@ -39,7 +39,6 @@ from gateway.subject.session import Forbidden, Session, check_csrf, current
 FRESH_FOR: Final = timedelta(minutes=10)
 """Who agrees to sensitive data has signed in within this time."""
 
-BOXES: Final = frozenset({"category"})
 LANGUAGES: Final[Mapping[str, Language]] = {"zh": "zh-CN", "en": "en"}
 """`ui_locales` by their primary language (OpenID Connect Core 3.1.2.1)."""
 
@@ -112,7 +111,7 @@ async def open_question(desk: Desk, conn: AnyConnection, http: Request) -> Respo
     """/oauth/authorize, by GET or by POST (OpenID Connect Core 3.1.2.1)."""
     query = http.url.query
     if http.method == "POST":
-        form = await read_form(http, within_s=desk.settings.body_timeout_s)
+        form = await desk.form(http)
         query = urlencode([(name, value) for name, values in form.values.items() for value in values])
     request = await authorize.open_request(conn, desk.settings, query)
     wanted = (LANGUAGES.get(tag.partition("-")[0].lower()) for tag in request.ui_locales)
@@ -146,7 +145,7 @@ async def decide(desk: Desk, conn: AnyConnection, http: Request) -> Response:
     session = await current(http, conn)
     if session is None:
         return await _sign_in(desk, conn, request, step_up=False)
-    form = await read_form(http, within_s=desk.settings.body_timeout_s, repeatable=BOXES)
+    form = await desk.form(http)
     check_csrf(session, form)
     await conn.execute(LOCK, session.subject_id)  # answers of one data subject come one after another, each to what it finds
     put = await _put(desk, conn, request, session)

@@ -371,7 +371,8 @@ async def test_where_the_client_is_not_known_nobody_is_sent_anywhere(
 
     assert answer.status_code == 400
     assert "location" not in answer.headers
-    assert "evil.example" not in answer.text
+    assert "refresh" not in answer.headers
+    assert '"https://evil.example' not in answer.text
 
 
 async def test_the_authorization_endpoint_takes_a_form_as_well(pages: Pages, asker: Asker, person: Person) -> None:

@@ -128,7 +128,7 @@ async def test_a_receipt_knows_that_its_consent_is_over(pages: Pages, asker: Ask
 
 async def test_the_receipts_page_reads_in_both_languages(pages: Pages, asker: Asker, person: Person) -> None:
     """policy 6.1: to read as well as to keep, as it was shown."""
-    texts = []
+    texts: list[str] = []
     for language in ("en", "zh-CN"):
         async with pages.browser(person, language=language) as browser:
             if not texts:
