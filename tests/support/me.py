@@ -21,13 +21,14 @@ from gateway.settings import Settings
 from gateway.store import consents
 from gateway.store.pool import Pool, plain_pool
 from gateway.subject import me, session
+from gateway.subject.cookies import Cookie
 from gateway.subject.desk import Desk
 from gateway.subject.page import Pages, static_route
 from scopes import Purpose, Redaction, Role, Rung
 from tests.support.database import Database
 from tests.support.world import POLICY, World
 
-COOKIE = "session"  # on plain http, which is for loopback only
+COOKIE = Cookie.SESSION.value  # on plain http, which is for loopback only
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
