@@ -182,7 +182,7 @@ async def an_inhabitant(owner: asyncpg.Connection[Any]) -> Person:
         await owner.execute(
             """insert into platform.address (address_id, subject_id, recipient, mobile_number, street, city, postcode)
                values ($1, $2, '王小明', '13812345678', $3, '深圳市', '518057')""",
-            UUID(int=number),
+            uuid4(),
             subject,
             f"广东省深圳市南山区科技园路{number}号",
         )

@@ -15,12 +15,14 @@ import pytest_asyncio
 from gateway.settings import Settings
 from gateway.store import consents
 from gateway.store.consents import PseudonymKeys
+from gateway.store.partners import KINDS
 from gateway.subject import answer
 from gateway.subject.answer import Choice, Course, Problem
 from gateway.subject.notice import Speech, find, keep, make_notice
 from gateway.subject.offer import Standing
 from gateway.subject.quiet import refuse
-from scopes import Purpose, Reason, Role
+from gateway.subject.texts import Texts
+from scopes import BASIS, ConsentKind, Purpose, Reason, Role
 from tests.support.authorising import Person, a_person
 from tests.support.consenting import Asker, a_grant, a_scope, an_asker, another_client, reveal
 from tests.support.database import Database
@@ -270,6 +272,27 @@ async def test_another_fact_is_another_notice(
     after = make_notice(await asker.offer(person, **asked), asker.settings, in_codes())
 
     assert before.sha256 != after.sha256
+
+
+def test_there_are_words_for_all_that_a_question_or_a_receipt_can_name() -> None:
+    """PIPL 17: no code where a sentence belongs, whoever asks for whatever."""
+    mechanisms = ("assessment", "standard_contract", "certification")
+    hindrances = set(Reason) - {Reason.CONSENTED, Reason.CROSS_BORDER_MISSING}
+    hindrances -= {Reason.CONSENT_MISSING, Reason.CONSENT_WITHDRAWN, Reason.CONSENT_EXPIRED}  # it is being given
+    states = ("given", "narrowed", "withdrawn", "expired", "replaced")
+    wanted = {
+        *(f"consent.purpose_{purpose}" for purpose in Purpose),
+        *(f"consent.kind_{kind}" for kind in KINDS),
+        *(f"{file}.mechanism_{mechanism}" for file in ("consent", "receipt") for mechanism in mechanisms),
+        *(f"consent.hindrance_{reason.name.lower()}" for reason in hindrances),
+        *(f"consent.problem_{problem}" for problem in Problem),
+        *(f"consent.stop_{why}" for why in ("gone", "foreign", "changed", "forged", "invalid", "unavailable")),
+        *(f"receipt.state_consent_{state}" for state in states),
+        *(f"receipt.event_{kind}" for kind in ConsentKind),
+        *(f"receipt.basis_{basis}" for basis in set(BASIS.values())),
+    }
+
+    assert wanted - Texts.load().by_key.keys() == set()
 
 
 async def _refuse(asker: Asker, person: Person, *categories: str) -> None:
