@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,14 +13,16 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from gateway.catalogue.definition import LeafList, RowList
 from gateway.demo.partners import DemoField, generalise, mask
 from gateway.settings import Settings
-from gateway.subject.offer import Offer
-from gateway.subject.preview import Example, preview
-from scopes import Kind, Redaction, Rung, redact
+from gateway.subject.offer import Offer, OfferedField
+from gateway.subject.preview import Example, preview, statement
+from scopes import Kind, Purpose, Redaction, Rung, redact
 from tests.support.authorising import Person
-from tests.support.consenting import CATALOGUE, a_grant, a_post, a_scope, an_asker, an_inhabitant, reveal
+from tests.support.consenting import CATALOGUE, FIELDS, a_grant, a_post, a_scope, an_asker, an_inhabitant, reveal
 from tests.support.database import Database
+from tests.support.world import World
 
 KEY = bytes(32)
 
@@ -62,6 +65,31 @@ async def test_each_example_is_what_the_gates_rule_makes_of_the_own_value(
     assert found["Subject.city"] == Example("深圳市", None)
     born = redact(Kind.NATIONAL_ID, mask(1, 1), "11010519491231002X", at=datetime.now(UTC), key=KEY)
     assert found["Subject.nationalId"] == Example(born, None)
+
+
+async def test_the_examples_are_what_the_gate_answers_once_consent_is_given(database: Database, small_world: World) -> None:
+    """policy 6.1: nothing is promised that the gate does not keep, nor anything kept quiet."""
+    rules = {field.path: field.redaction for field in FIELDS if field.redaction.rung is not Rung.PSEUDONYMISE}
+    partner_id, caller = await small_world.a_reader(rules)
+    rows: dict[str, list[dict[str, object]]] = {
+        "address": [{"street": "广东省深圳市南山区科技园路1号", "city": "深圳市", "recipient": "李雷", "postcode": "518057"}],
+        "post": [{"text": "one"}],
+        "device": [{"browser": "Firefox"}],
+        "service_event": [{"kind": "search", "ip_address": IPv4Address("203.0.113.77")}],
+    }
+    subject_id = await small_world.a_subject(rows=rows)
+    fields = [OfferedField(path, CATALOGUE.fields[path].kind, rule, ()) for path, rule in rules.items()]
+    conn = await database.connect()
+    ordinals = {row["category"]: row["ordinal"] for row in await conn.fetch("select category, ordinal from gateway.category")}
+    row = await conn.fetchrow(statement(CATALOGUE, fields, ordinals), subject_id, partner_id, Purpose.SERVICE_DELIVERY.value)
+    await conn.close()
+    assert row is not None
+
+    await small_world.a_consent(subject_id, partner_id)
+    (node,) = await small_world.see(caller, selection(rules))
+
+    assert {path: row[f"f{number}"] for number, path in enumerate(rules)} == {path: seen_at(node, path) for path in rules}
+    assert [row[f"f{number}"] for number, path in enumerate(rules) if path == "ServiceEvent.ipAddress"] == ["203.0.113.0/24"]
 
 
 async def test_a_list_shows_its_first_item_and_how_many_there_are(
@@ -119,6 +147,32 @@ async def test_two_scopes_that_show_a_value_in_different_ways_are_both_shown(
 
     (born,) = [one for one in offer.categories if one.category == "profile.birth_date"]
     assert [field.redaction.step for field in born.fields] in (["year", "age_band"], ["age_band", "year"])
+
+
+def list_of(type_name: str) -> str:
+    """The data subject's field that is a list of this type."""
+    members = CATALOGUE.subject.members.values()
+    return next(one.name for one in members if isinstance(one.shared, RowList) and one.shared.type_name == type_name)
+
+
+def selection(paths: Collection[str]) -> str:
+    """GraphQL that selects these paths, one item of each list."""
+    own = [path.split(".")[1] for path in paths if path.startswith("Subject.")]
+    flat = [f"{name}(first: 1)" if isinstance(CATALOGUE.subject.members[name].shared, LeafList) else name for name in own]
+    inner: dict[str, list[str]] = {}
+    for type_name, name in (path.split(".") for path in paths if not path.startswith("Subject.")):
+        inner.setdefault(type_name, []).append(name)
+    return " ".join([*flat, *(f"{list_of(name)}(first: 1) {{ {' '.join(names)} }}" for name, names in inner.items())])
+
+
+def seen_at(node: dict[str, Any], path: str) -> str | None:
+    """What the answer holds there; of a list its first item, None where it has none."""
+    owner, name = path.split(".")
+    found = node[name] if owner == "Subject" else node[list_of(owner)]
+    if isinstance(found, list):
+        found = found[0] if found else None
+    value: str | None = found[name] if isinstance(found, dict) else found
+    return value
 
 
 async def an_inhabitant_without_rows(owner: asyncpg.Connection[Any]) -> UUID:
