@@ -23,9 +23,12 @@ from gateway.request.receive import read_head, receive
 from gateway.request.respond import new_request_id, send_answer, send_error
 from gateway.request.serve import UNREACHABLE, Gate
 from gateway.settings import Settings
+from gateway.store.consents import PseudonymKeys
 from gateway.store.durable import require_durable
 from gateway.store.embedded import owner_url
 from gateway.store.pool import GatePool, plain_connection, plain_pool
+from gateway.subject.page import Pages
+from gateway.subject.routes import subject_routes
 from gateway.watch import log
 from gateway.watch.guard import App, Guard, Message, Receive, Send
 from gateway.watch.health import Page, healthz, readyz
@@ -94,8 +97,9 @@ class _Application:
                 async with pool.acquire() as connection:
                     await require_durable(cast("asyncpg.Connection[Any]", connection))
                     await keys.ensure(connection)
+                catalogue, pseudonyms = load(settings.catalogue), PseudonymKeys(settings.key("pseudonym"))
                 gate = Gate(
-                    catalogue=load(settings.catalogue),
+                    catalogue=catalogue,
                     field_secret=settings.key("field"),
                     limits=limits,
                     limiter=limiter,
@@ -105,7 +109,13 @@ class _Application:
                 )
                 places = Places(running=settings.pool_size, waiting=WAITING)
                 metrics.watch(gate.sizes, waiting=lambda: places.waiting)
-                pages.router.routes.extend([*routes(settings, pool, keys), *_watched(pool, metrics)])
+                pages.router.routes.extend(
+                    [
+                        *routes(settings, pool, keys),
+                        *subject_routes(settings, pool, pseudonyms, catalogue, Pages(settings)),
+                        *_watched(pool, metrics),
+                    ]
+                )
                 self._graphql = GraphQL(Authenticator(settings, keys, pool.acquire), gate, limits, places, metrics)
                 log.log(log.Event.STARTED, port=settings.port)
                 yield

@@ -60,6 +60,10 @@ class Settings(BaseSettings):
     access_token_lifetime_s: int = Field(default=SHORT_LIFETIME_S, ge=10)
     refresh_token_lifetime_s: int = Field(default=90 * 86_400, ge=60)
     step_up_after_s: int = Field(default=30 * 86_400, ge=60)
+    upstream_issuer: str = ""
+    upstream_client_id: str = ""
+    upstream_client_secret: SecretStr | None = None
+    upstream_subject_claim: str = Field(default="sub", min_length=1, max_length=200)
     session_lifetime_s: int = Field(default=12 * 3_600, ge=60, le=30 * 86_400)
     dpop_nonce_required: bool = True
     client_certificate_header: bool = False
@@ -103,6 +107,13 @@ class Settings(BaseSettings):
     def _networks_are_listed(cls, given: object) -> object:
         return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
 
+    @field_validator("upstream_issuer")
+    @classmethod
+    def _names_a_provider(cls, url: str) -> str:
+        if url:
+            cls._is_https_or_loopback(url)
+        return url  # as it is: an issuer is compared character by character
+
     @field_validator("base_url", "issuer")
     @classmethod
     def _is_https_or_loopback(cls, url: str) -> str:
@@ -112,6 +123,13 @@ class Settings(BaseSettings):
         if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise ValueError("plain http is for loopback only")
         return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _a_provider_knows_us(self) -> Settings:
+        given = (self.upstream_issuer, self.upstream_client_id, self.upstream_client_secret)
+        if any(given) and not all(given):
+            raise ValueError("upstream_issuer, upstream_client_id and upstream_client_secret come together")
+        return self
 
     @model_validator(mode="after")
     def _a_certificate_comes_from_somebody(self) -> Settings:

@@ -166,7 +166,7 @@ def _preferred(header: str) -> Language:
 
 
 def _in_language(request: Request, language: Language, *, is_kept: bool) -> str:
-    """The address of this page in another language. is_kept: with the rest of its query, which a page that refuses never repeats."""
+    """The address of this page in another language. is_kept: with the rest of its query; a page that refuses repeats nothing."""
     query = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"] if is_kept else []
     return f"{request.url.path}?{urlencode([*query, ('lang', language)])}"
 

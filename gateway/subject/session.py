@@ -37,17 +37,18 @@ with found as (
 )
 select * from found limit 1"""
 
-# in:  session_id uuid, token_sha256 bytea, subject_id uuid, acr text, lifetime interval; row: authenticated_at timestamptz
+# in:  session_id uuid, token_sha256 bytea, subject_id uuid, acr text, lifetime interval, authenticated_at timestamptz (null: now)
+# row: authenticated_at timestamptz
 _BEGIN: Final = """
 insert into gateway.session (session_id, token_sha256, subject_id, acr, authenticated_at, expires_at)
-values ($1, $2, $3, $4, clock_timestamp(), clock_timestamp() + $5::interval) returning authenticated_at"""
+values ($1, $2, $3, $4, least($6, clock_timestamp()), clock_timestamp() + $5::interval) returning authenticated_at"""
 
 # The same row under a new text: what hangs on the session goes on, who holds the old text is out.
-# in:  session_id uuid, token_sha256 bytea, acr text, lifetime interval
+# in:  session_id uuid, token_sha256 bytea, acr text, lifetime interval, authenticated_at timestamptz (null: now)
 # row: authenticated_at timestamptz; none: it has ended meanwhile. session_pkey
 _RENEW: Final = """
-update gateway.session set token_sha256 = $2, acr = $3, authenticated_at = clock_timestamp(), seen_at = clock_timestamp(),
-                           expires_at = clock_timestamp() + $4::interval
+update gateway.session set token_sha256 = $2, acr = $3, authenticated_at = least($5, clock_timestamp()),
+                           seen_at = clock_timestamp(), expires_at = clock_timestamp() + $4::interval
  where session_id = $1 and ended_at is null returning authenticated_at"""
 
 # in:  session_id uuid; row: -. session_pkey
@@ -81,16 +82,24 @@ async def current(request: Request, conn: AnyConnection) -> Session | None:
     return Session(row["session_id"], row["subject_id"], row["acr"], row["authenticated_at"], csrf)
 
 
-async def begin(conn: AnyConnection, *, subject_id: UUID, acr: str, settings: Settings) -> tuple[Session, str]:
-    """A new session and the text for its cookie."""
+async def begin(
+    conn: AnyConnection, *, subject_id: UUID, acr: str, settings: Settings, authenticated_at: datetime | None = None
+) -> tuple[Session, str]:
+    """A new session and the text for its cookie. authenticated_at: where that was earlier than now, at an upstream provider."""
     session_id, text = uuid4(), secrets.token_urlsafe(32)
     digest, lifetime = _digest(name_of(settings, Cookie.SESSION), text), timedelta(seconds=settings.session_lifetime_s)
-    at = await conn.fetchval(_BEGIN, session_id, digest, subject_id, acr, lifetime)
+    at = await conn.fetchval(_BEGIN, session_id, digest, subject_id, acr, lifetime, authenticated_at)
     return Session(session_id, subject_id, acr, at, _csrf(text)), text
 
 
 async def replace(
-    conn: AnyConnection, before: Session | None, *, subject_id: UUID, acr: str, settings: Settings
+    conn: AnyConnection,
+    before: Session | None,
+    *,
+    subject_id: UUID,
+    acr: str,
+    settings: Settings,
+    authenticated_at: datetime | None = None,
 ) -> tuple[Session, str]:
     """After every successful sign-in: whatever text the browser had before counts no longer.
 
@@ -99,12 +108,12 @@ async def replace(
     if before is not None and before.subject_id == subject_id:
         text = secrets.token_urlsafe(32)
         digest, lifetime = _digest(name_of(settings, Cookie.SESSION), text), timedelta(seconds=settings.session_lifetime_s)
-        at = await conn.fetchval(_RENEW, before.session_id, digest, acr, lifetime)
+        at = await conn.fetchval(_RENEW, before.session_id, digest, acr, lifetime, authenticated_at)
         if at is not None:
             return Session(before.session_id, subject_id, acr, at, _csrf(text)), text
     elif before is not None:
         await end(conn, before.session_id)
-    return await begin(conn, subject_id=subject_id, acr=acr, settings=settings)
+    return await begin(conn, subject_id=subject_id, acr=acr, settings=settings, authenticated_at=authenticated_at)
 
 
 async def end(conn: AnyConnection, session_id: UUID) -> None:

@@ -22,10 +22,14 @@ from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
+from gateway.catalogue.weidandan import CATALOGUE
 from gateway.oauth.keys import KeyStore
 from gateway.oauth.routes import routes
 from gateway.settings import Settings
+from gateway.store.consents import PseudonymKeys
 from gateway.store.pool import plain_pool
+from gateway.subject.page import Pages
+from gateway.subject.routes import subject_routes
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _RSA = RSAKey.generate_key(2048)  # one for the whole run: making one takes longer than a test
@@ -202,7 +206,9 @@ async def a_worker(database_url: str, settings: Settings) -> AsyncIterator[Worke
     keys = KeyStore(settings, pool.acquire)
     async with pool.acquire() as conn:
         await keys.ensure(conn)
-    app = Starlette(routes=routes(settings, pool, keys))
+    pseudonyms = PseudonymKeys(settings.key("pseudonym"))
+    pages = subject_routes(settings, pool, pseudonyms, CATALOGUE, Pages(settings))
+    app = Starlette(routes=[*routes(settings, pool, keys), *pages])
     try:
         async with serving(app) as url, httpx2.AsyncClient(base_url=url, trust_env=False) as http:
             yield Worker(http, keys, pool, url)
