@@ -218,8 +218,10 @@ class Client:
         return Answer(answer.status_code, body.get("data"), body.get("extensions") or {}, codes)
 
     async def logout_address(self, id_token: str) -> str:
-        """Where to end the session at the gateway too (OpenID Connect RP-Initiated Logout 1.0 section 2)."""
+        """Where to end the session at the gateway too (OpenID Connect RP-Initiated Logout 1.0 2), or home."""
         metadata = await self.metadata()
+        if "end_session_endpoint" not in metadata:
+            return self.registration.home
         query = {
             "id_token_hint": id_token,
             "client_id": self.registration.client_id,
