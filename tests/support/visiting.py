@@ -84,10 +84,10 @@ class House:
 
 @asynccontextmanager
 async def a_house(
-    database: Database, data: Path, *, host: str = "127.0.0.1", base_url: str = "", **changed: Any
+    database: Database, data: Path, *, host: str = "127.0.0.1", port: int = 0, base_url: str = "", **changed: Any
 ) -> AsyncIterator[House]:
     """A real uvicorn. base_url: what the settings say, where that is not where it listens."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", port))
     url = f"http://{host}:{listener.getsockname()[1]}"
     settings = Settings(data=data, base_url=base_url or url, **changed)
     pool, owner = await plain_pool(database.owner_url, settings), await database.owner()
