@@ -41,8 +41,8 @@ def routes(desk: Desk) -> list[Route]:
 
 
 def _span(seconds: int) -> tuple[str, int]:
-    """The largest unit that the span has a whole number of."""
+    """The largest unit that the span has several of, and nothing left over."""
     for unit, length in (("days", DAY_S), ("hours", 3_600), ("minutes", 60)):
-        if seconds % length == 0:
+        if seconds > length and seconds % length == 0:
             return unit, seconds // length
     return "seconds", seconds

@@ -69,6 +69,11 @@ class House:
         ) as http:
             yield Visitor(http)
 
+    async def row(self, query: str) -> tuple[Any, ...]:
+        """The one row that a question has for an answer."""
+        (row,) = await self.owner.fetch(query)
+        return tuple(row)
+
     async def an_account(self, login: str | None = None, *, password: str = PASSWORD, hasher: PasswordHasher = _CHEAP) -> Account:
         """Somebody with a local account, whose hash has other parameters than today's unless `hasher` says otherwise."""
         made = Account(uuid4(), login or f"visitor-{uuid4().hex[:8]}", password)

@@ -98,7 +98,7 @@ def test_instants_are_told_in_beijing_time_which_is_named(tmp_path: Path) -> Non
     environment = pages._templates
     environment.loader = None
     template = environment.from_string("{{ instant(at) }} | {{ date(at) }} | {{ date(day) }}")
-    environment.get_template = lambda *_a, **_k: template  # type: ignore[method-assign,assignment]
+    environment.get_template = lambda *_a, **_k: template  # type: ignore[method-assign]
     at = datetime(2026, 11, 23, 18, 5, tzinfo=UTC)
 
     said = {

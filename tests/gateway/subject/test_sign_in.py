@@ -37,8 +37,7 @@ async def test_the_right_password_leads_to_where_the_visitor_was_going(house: Ho
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/me/privacy?partner=shop")
     assert (await visitor.http.get("/me")).status_code == 200
-    row = await house.owner.fetchrow("select subject_id, acr from gateway.session")
-    assert tuple(row) == (account.subject_id, "pwd")
+    assert await house.row("select subject_id, acr from gateway.session") == (account.subject_id, "pwd")
 
 
 async def test_logins_are_folded(house: House, visitor: Visitor) -> None:
@@ -63,7 +62,7 @@ async def test_what_is_missing_is_named_beside_its_field(visitor: Visitor, login
     answer = await visitor.sign_in(login, password)
     assert answer.status_code == 422
     for name, value in {"login": login, "password": password}.items():
-        assert (f'<a href="#{name}">' in answer.text) is not value
+        assert (f'<a href="#{name}">' in answer.text) == (value == "")
         assert (f'aria-describedby="{name}-error"' in answer.text) == (value == "")
 
 
@@ -118,15 +117,15 @@ async def test_step_up_asks_again_and_raises_the_instant_of_the_same_session(hou
     account = await house.an_account()
     await visitor.sign_in(account.login)
     await house.owner.execute("update gateway.session set authenticated_at = now() - interval '1 hour'")
-    before = await house.owner.fetchrow("select session_id, authenticated_at from gateway.session")
+    before = await house.row("select session_id, authenticated_at from gateway.session")
 
     assert (await visitor.http.get("/sign-in?next=/me/privacy")).headers["location"] == "/me/privacy"
     assert "Sign in again" in (await visitor.http.get("/sign-in?next=/me&step_up=1")).text
     await visitor.sign_in(account.login)
 
-    after = await house.owner.fetchrow("select session_id, authenticated_at from gateway.session")
-    assert after["session_id"] == before["session_id"]
-    assert after["authenticated_at"] > before["authenticated_at"]
+    after = await house.row("select session_id, authenticated_at from gateway.session")
+    assert after[0] == before[0]
+    assert after[1] > before[1]
 
 
 async def test_signing_out_ends_the_session_in_the_table_too(house: House, visitor: Visitor) -> None:

@@ -19,11 +19,13 @@ import pytest
 import pytest_asyncio
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from gateway.settings import Settings
 from tests.support.database import Database
 from tests.support.oauth import serving
 from tests.support.openid_provider import CLIENT_ID, SECRET, a_provider, free_port, sign_in_there
@@ -32,7 +34,7 @@ from tests.support.visiting import House, Visitor, a_house
 CALLBACK = "/sign-in/upstream/callback"
 
 
-def _settings(issuer: str, **changed: str) -> dict[str, str]:
+def _settings(issuer: str, **changed: str) -> dict[str, Any]:
     return {"upstream_issuer": issuer, "upstream_client_id": CLIENT_ID, "upstream_client_secret": SECRET, **changed}
 
 
@@ -53,6 +55,29 @@ async def _leave(visitor: Visitor, query: str = "") -> str:
     answer = await visitor.http.get(f"/sign-in/upstream{query}")
     assert answer.status_code == 303, answer.text
     return str(answer.headers["location"])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"upstream_issuer": "https://id.example"},
+        {"upstream_client_id": "gateway", "upstream_client_secret": "x"},
+        _settings("http://id.example"),
+        _settings("https://id.example?x"),
+        _settings("https://id.example", upstream_subject_claim=""),
+    ],
+)
+def test_half_a_provider_or_one_without_tls_stops_the_start(tmp_path: Path, given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as stopped:
+        Settings(data=tmp_path, **given)
+    assert SECRET not in str(stopped.value)
+
+
+def test_an_issuer_stays_as_it_is_written(tmp_path: Path) -> None:
+    """It is compared character by character (OpenID Connect Discovery 4.3)."""
+    settings = Settings(data=tmp_path, **_settings("https://id.example/"))
+    assert settings.upstream_issuer == "https://id.example/"
+    assert SECRET not in repr(settings)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +104,7 @@ async def test_a_data_subject_of_the_platform_signs_in(
         answer = await visitor.http.get(back)
 
         assert (answer.status_code, answer.headers["location"]) == (303, "/me/privacy"), answer.text
-        row = await house.owner.fetchrow("select subject_id, acr from gateway.session")
-        assert tuple(row) == (subject_id, "upstream")
+        assert await house.row("select subject_id, acr from gateway.session") == (subject_id, "upstream")
         assert (await visitor.http.get("/me/privacy")).status_code == 200
         assert await house.owner.fetchval("select count(*) from gateway.ceremony") == 1  # the first trip, never finished
 
