@@ -19,7 +19,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from gateway.control import clients, consents, disclosures, halt, partners, scopes
+from gateway.control import clients, consents, disclosures, halt, partners, scopes, upkeep
 from gateway.oauth import cli as keys
 from gateway.settings import Settings, UnknownSetting, UnusableMasterKey
 from gateway.store.cluster import EmbeddedFailed
@@ -46,6 +46,7 @@ app.add_typer(halt.app, name="halt")
 app.add_typer(partners.app, name="partners")
 app.add_typer(scopes.app, name="scopes")
 app.add_typer(keys.app, name="keys")
+app.command("purge")(upkeep.purge)
 
 
 @app.command()
@@ -88,10 +89,14 @@ def demo(
 
 @migrations.callback(invoke_without_command=True)
 def apply(context: typer.Context, as_json: AsJson = False) -> None:
-    """Apply what is pending; `status` and `verify` only look."""
+    """Apply what is pending, and fold anew what a changed rule left unread; `status` and `verify` only look."""
     if context.invoked_subcommand is None:
-        applied = asyncio.run(_with_database(migrate))
-        _print(as_json, {"applied": applied}, f"{applied} applied, nothing pending")
+
+        async def run(url: str) -> tuple[int, int]:
+            return await migrate(url), await upkeep.fold_what_is_stale(url, is_quiet=as_json)
+
+        applied, folded = asyncio.run(_with_database(run))
+        _print(as_json, {"applied": applied, "folded": folded}, f"{applied} applied, nothing pending, {folded} folded anew")
 
 
 @migrations.command("status")
@@ -133,6 +138,7 @@ async def _prepare(settings: Settings, url: str) -> None:
     try:
         if await may_migrate(conn):
             await migrate(url)
+            await upkeep.fold_what_is_stale(url, is_quiet=False)
         elif pending := (await status_of(conn)).pending:
             _stop(f"{', '.join(pending)} pending, and this user may not migrate", DOES_NOT_HOLD)
     finally:

@@ -66,6 +66,7 @@ create table gateway.authorization_request (
     decided_at timestamptz                              -- used up
 );
 create index authorization_request_by_end on gateway.authorization_request (decides_until);
+create index authorization_request_by_session on gateway.authorization_request (session_id) where session_id is not null;
 
 -- What one data subject gave one client in one authorization: `grant_id` of Grant Management for OAuth 2.0
 create table gateway.authorization_grant (
@@ -104,6 +105,7 @@ create table gateway.authorization_code (
 );
 create index authorization_code_by_grant on gateway.authorization_code (grant_id);
 create index authorization_code_by_expiry on gateway.authorization_code (expires_at);
+create index authorization_code_by_session on gateway.authorization_code (session_id);
 
 create table gateway.refresh_token (
     token_sha256 bytea primary key,
@@ -126,6 +128,7 @@ create table gateway.refresh_token (
 create index refresh_token_by_family on gateway.refresh_token (family_id);
 create index refresh_token_by_grant on gateway.refresh_token (grant_id);
 create index refresh_token_by_expiry on gateway.refresh_token (expires_at);
+create index refresh_token_by_session on gateway.refresh_token (session_id);
 
 alter table gateway.access_token
     add column grant_id uuid references gateway.authorization_grant,

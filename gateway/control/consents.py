@@ -49,7 +49,7 @@ def withdraw(
     async def run(conn: Connection) -> UUID:
         partner_id = await partners.find(conn, partner)
         return await consents.withdraw(
-            conn, await _proven_keys(conn), subject_id=subject, partner_id=partner_id, purpose=Purpose(purpose)
+            conn, await proven_keys(conn), subject_id=subject, partner_id=partner_id, purpose=Purpose(purpose)
         )
 
     consent_id = ask(run)
@@ -61,7 +61,7 @@ def fold(*, as_json: AsJson = False) -> None:
     """Fold everybody anew, where the state no longer follows (a changed category, an interrupted change of a partner)."""
 
     async def run(conn: Connection) -> int:
-        keys = await _proven_keys(conn)
+        keys = await proven_keys(conn)
         return sum(
             [
                 await consents.fold_all(conn, keys, partner_id=row["partner_id"], purpose=Purpose(row["purpose"]))
@@ -77,7 +77,7 @@ def _keys() -> PseudonymKeys:
     return PseudonymKeys(Settings().key("pseudonym"))
 
 
-async def _proven_keys(conn: Connection) -> PseudonymKeys:
+async def proven_keys(conn: Connection) -> PseudonymKeys:
     """The keys, once they are seen to be those of this database: under others, data subjects would get pseudonyms that no
     partner can connect with what it has, and that stay."""
     keys = _keys()

@@ -42,6 +42,7 @@ class Event(StrEnum):
     DATABASE_BACK = "database_back"
     VIEW_LOADED = "view_loaded"
     KEY_ROTATED = "key_rotated"
+    PURGED = "purged"
     LIBRARY = "library"
     UNCAUGHT = "uncaught"
     WARNING = "warning"

@@ -9,12 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import typer
 
+from gateway.control.upkeep import fold_what_is_stale
 from gateway.store import vocabulary
 from gateway.store.migrate import FOLDER, MigrationRefused, may_migrate, migrate, status, verify
 from gateway.store.partitions import make_ahead
+from gateway.store.stale import stale
 from scopes import BASIS, CATEGORIES, PURPOSES, Basis, Category, Purpose, Role, Sensitivity
 from tests.support.database import Database
+from tests.support.world import World
 
 
 @pytest.fixture
@@ -184,3 +188,55 @@ async def test_a_changed_rule_makes_states_folded_under_the_old_one_unreadable(
     assert after["basis_version"] == before["basis_version"] + 1
     assert after["view_version"] > before["view_version"]
     await owner.close()
+
+
+async def test_migrating_folds_what_a_changed_rule_left_unread(
+    small_world: World, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """policy 6.1: until then its partner sees nobody; afterwards, whoever the rule of today covers."""
+    partner_id, caller = await small_world.a_reader(["Subject.city"], name="reader")
+    await small_world.a_consent(await small_world.a_subject(), partner_id)
+    monkeypatch.setenv("GATEWAY_DATA", str(tmp_path))
+    key = (Purpose.SURVEY, Role.RECIPIENT, Sensitivity.ORDINARY)
+    monkeypatch.setattr(vocabulary, "BASIS", {**BASIS, key: Basis.NONE})
+    assert await fold_what_is_stale(database.owner_url, is_quiet=False) == 0
+
+    await migrate(database.owner_url)
+    unread = await small_world.see(caller, "city")
+    changed = await fold_what_is_stale(database.owner_url, is_quiet=False)
+
+    assert unread == []
+    assert changed == 1
+    assert len(await small_world.see(caller, "city")) == 1
+    assert "reader service_delivery: 1 unread, 1 folded" in capsys.readouterr().out
+    assert await stale(small_world.owner) == []
+
+
+async def test_a_purpose_that_nobody_was_folded_for_is_folded_where_the_rules_changed(
+    small_world: World, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A changed rule can cover people who have no row yet."""
+    await small_world.a_reader(["Subject.city"], name="reader")
+    monkeypatch.setenv("GATEWAY_DATA", str(tmp_path))
+    monkeypatch.setattr(vocabulary, "BASIS", {**BASIS, (Purpose.SURVEY, Role.RECIPIENT, Sensitivity.ORDINARY): Basis.NONE})
+    await small_world.owner.execute("delete from gateway.consent_state")
+
+    await migrate(database.owner_url)
+
+    assert [(one.partner, one.subjects) for one in await stale(small_world.owner)] == [("reader", 0)]
+
+
+async def test_folding_under_another_master_key_is_refused(
+    small_world: World, database: Database, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pseudonyms would be strangers to every partner, and stay."""
+    partner_id, _ = await small_world.a_reader(["Subject.city"], name="reader")
+    await small_world.a_consent(await small_world.a_subject(), partner_id)
+    await small_world.owner.execute("update gateway.partner set basis_version = basis_version + 1")
+    monkeypatch.setenv("GATEWAY_DATA", str(tmp_path_factory.mktemp("another")))
+
+    with pytest.raises(typer.Exit) as refused:
+        await fold_what_is_stale(database.owner_url, is_quiet=True)
+
+    assert refused.value.exit_code == 2
+    assert [one.subjects for one in await stale(small_world.owner)] == [1]

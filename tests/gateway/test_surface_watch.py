@@ -73,7 +73,7 @@ def test_the_names_of_events_and_facts_are_closed_lists() -> None:
     """A new one is looked at by whoever extends this."""
     assert {event.value for event in Event} == {
         "started", "stopped", "migrated", "disclosed", "refused", "defect", "database_lost", "database_back", "view_loaded",
-        "key_rotated", "library", "uncaught", "warning",
+        "key_rotated", "purged", "library", "uncaught", "warning",
     }  # fmt: skip
     assert {name.value for name in Fields} == {
         "request", "disclosure", "partner", "token", "refusal", "code", "status", "subjects", "withheld", "cost", "count", "port",
