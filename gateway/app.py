@@ -26,6 +26,7 @@ from gateway.settings import Settings
 from gateway.store.consents import PseudonymKeys
 from gateway.store.durable import require_durable
 from gateway.store.embedded import owner_url
+from gateway.store.expiry import keep_purging
 from gateway.store.pool import GatePool, plain_connection, plain_pool
 from gateway.subject.page import Pages
 from gateway.subject.routes import subject_routes
@@ -118,13 +119,22 @@ class _Application:
                 )
                 self._graphql = GraphQL(Authenticator(settings, keys, pool.acquire), gate, limits, places, metrics)
                 log.log(log.Event.STARTED, port=settings.port)
-                yield
+                purging = asyncio.create_task(keep_purging(pool, _tell_purged))
+                try:
+                    yield
+                finally:
+                    purging.cancel()
+                    await asyncio.wait([purging])
                 log.log(log.Event.STOPPED)
             finally:
                 self._graphql = None
                 await limiter.close()
                 await gate_pool.close()
                 await pool.close()
+
+
+def _tell_purged(count: int, error: Exception | None) -> None:
+    log.log(log.Event.PURGED, error=error, count=count)
 
 
 def _watched(pool: "asyncpg.Pool[Any]", metrics: Metrics) -> list[Route]:
