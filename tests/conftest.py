@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from tests.support.database import Database, Server, a_folder, a_server
 from tests.support.demo import Demo, a_demo
+from tests.support.leaks import require_no_mark
 
 
 def pytest_configure() -> None:
@@ -20,9 +21,10 @@ def pytest_configure() -> None:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def server() -> AsyncIterator[Server]:
-    """The run's PostgreSQL."""
+    """The run's PostgreSQL. The run fails where, at its end, the server's log holds a value that tests give to data subjects."""
     async with a_server() as server:
         yield server
+        require_no_mark("the log of the run's PostgreSQL", server.log)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -64,3 +66,4 @@ def demo() -> Iterator[Demo]:
     """A running `gateway demo`, for tests that ask it and leave it as it was."""
     with a_folder() as folder, a_demo(folder / "data") as demo:
         yield demo
+        require_no_mark("the demo's log", demo.log + demo.database_log)

@@ -48,9 +48,15 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The run's server: `url` is the owner's, on a database that tests leave alone."""
+    """The run's server: `url` is the owner's, on a database that tests leave alone; `data`: the folder of an embedded one."""
 
     url: str
+    data: Path | None = None
+
+    @property
+    def log(self) -> str:
+        """All that it has written down; nothing is known of a server that is not ours."""
+        return "".join(path.read_text() for path in sorted(self.data.glob("postgres.log*"))) if self.data else ""
 
     def named(self, name: str) -> Database:
         return Database(urlsplit(self.url)._replace(path=f"/{name}").geturl())
@@ -117,4 +123,4 @@ async def a_server() -> AsyncIterator[Server]:
             await conn.execute("alter role gateway_owner createdb")
         finally:
             await conn.close()
-        yield Server(embedded.owner_url)
+        yield Server(embedded.owner_url, folder)

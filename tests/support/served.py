@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.leaks import require_no_mark
+
 START_S = 30
 
 
@@ -98,6 +100,7 @@ async def served(
         if process.returncode is None:
             process.terminate()
         await process.wait()
+        require_no_mark("the gateway's log", log.read_text())
 
 
 async def _is_ready(port: int) -> bool:
