@@ -11,6 +11,7 @@ from operator import attrgetter
 
 from gateway.catalogue.definition import Catalogue, Leaf, LeafList, Member, RowList, Table
 from gateway.request.consent import IS_OPEN, IS_READABLE, SETTLED, covers, others_agree
+from gateway.request.json_sql import ObjectWriter, Share, json_object, listed, shares, typename
 from gateway.request.redact import expression
 from gateway.request.run import RunArguments, read_count, read_cursor, read_pseudonym
 from gateway.request.selection import Selected
@@ -28,12 +29,12 @@ class Reading:
     """One root field's share of the statement.
 
     ctes: in order, the last of them `node_<n>` with the columns subject_id, pseudonym, covered, reasons, others, node0, node1 ...
-    answer: SQL of type text, the root field's JSON. asked: the leaves read under it, by path. has_others: whether any list may
+    answer: the root field's JSON, share by share. asked: the leaves read under it, by path. has_others: whether any list may
     carry other persons' data.
     """
 
     ctes: tuple[str, ...]
-    answer: str
+    answer: tuple[Share, ...]
     asked: tuple[str, ...]
     has_others: bool
 
@@ -75,7 +76,7 @@ class Fetcher:
         if selected.name == "subjects":
             answer = self._connection(number, selected)
         else:
-            answer = f"coalesce((select node0 from node_{number}), {NULL})"
+            answer = (Share(f"(select textsend(node0) from node_{number})", otherwise=b"null"),)
         paths = [path for node in wanted for path in _leaf_paths(self, node.children, self.catalogue.subject.name)]
         return Reading(ctes, answer, tuple(dict.fromkeys(paths)), bool(writer.with_others))
 
@@ -102,28 +103,28 @@ class Fetcher:
             return page, f"shown_{number} as (select * from page_{number})"
         return page, f"shown_{number} as (select * from page_{number} order by pseudonym limit {self._first(selected)})"
 
-    def _connection(self, number: int, selected: Selected) -> str:
-        parts: list[tuple[str, str]] = []
+    def _connection(self, number: int, selected: Selected) -> tuple[Share, ...]:
+        parts: list[tuple[str, Share | bytes]] = []
         numbered = 0
         for field in selected.children:
             if field.name == "edges":
                 parts.append((field.key, self._edges(number, field, numbered)))
                 numbered += sum(1 for child in field.children if child.name == "node")
             elif field.name == "pageInfo":
-                parts.append((field.key, self._page_info(number, field, selected)))
+                parts.append((field.key, Share(f"textsend({self._page_info(number, field, selected)})")))
             else:
-                parts.append((field.key, _typename(field)))
-        return json_object(parts)
+                parts.append((field.key, json.dumps(field.type_name).encode()))
+        return shares(parts)
 
-    def _edges(self, number: int, edges: Selected, numbered: int) -> str:
-        parts = []
+    def _edges(self, number: int, edges: Selected, numbered: int) -> Share:
+        parts: list[tuple[str, str]] = []
         for field in edges.children:
             if field.name == "node":
                 parts.append((field.key, f"n.node{numbered}"))
                 numbered += 1
             else:
-                parts.append((field.key, PSEUDONYM.format("n") if field.name == "cursor" else _typename(field)))
-        return f"'[' || coalesce((select string_agg({json_object(parts)}, ',') from node_{number} n), '') || ']'"
+                parts.append((field.key, PSEUDONYM.format("n") if field.name == "cursor" else typename(field)))
+        return listed(parts, f"node_{number} n")
 
     def _page_info(self, number: int, page_info: Selected, selected: Selected) -> str:
         writers = {
@@ -133,7 +134,7 @@ class Fetcher:
             "endCursor": lambda: self._cursor(number, selected, "desc"),
         }
         return json_object(
-            [(field.key, writers[field.name]() if field.name in writers else _typename(field)) for field in page_info.children]
+            [(field.key, writers[field.name]() if field.name in writers else typename(field)) for field in page_info.children]
         )
 
     def _cursor(self, number: int, selected: Selected, direction: str) -> str:
@@ -227,9 +228,11 @@ class _NodeWriter:
         if table.others:
             partner = fetcher.arguments.add("partner_id", "uuid", attrgetter("partner_id"))
             rules.append(others_agree(table.others, fetcher.ordinals, partner=partner, purpose=fetcher.purpose))
-            listed = " || ".join(f"coalesce({other.column}, '{{}}')" for other in table.others)
-            persons = f", array_remove({listed}, c.subject_id) as persons"
-            others = ", string_agg(array_to_string(i.persons, ','), ',') filter (where cardinality(i.persons) > 0) as others"
+            named = " || ".join(f"coalesce({other.column}, '{{}}')" for other in table.others)
+            persons = f", {named} as persons"
+            # the data subject itself is taken out here, of the few rows that name anybody
+            others = """, string_agg(array_to_string(array_remove(i.persons, c.subject_id), ','), ',')
+               filter (where cardinality(i.persons) > 0) as others"""
         name = f"l{len(self.laterals)}"
         self.laterals.append(f"""
     cross join lateral (
@@ -276,55 +279,3 @@ def nodes_of(root: Selected) -> tuple[Selected, ...]:
     if root.name != "subjects":
         return (root,)
     return tuple(node for edges in root.children if edges.name == "edges" for node in edges.children if node.name == "node")
-
-
-def _typename(field: Selected) -> str:
-    return literal(json.dumps(field.type_name))
-
-
-def json_object(parts: Sequence[tuple[str, str]]) -> str:
-    """SQL that concatenates one JSON object; the values are SQL of type text that is never null, JSON themselves."""
-    pieces: list[str] = []
-    opening = "{"
-    for key, value in parts:
-        pieces.append(literal(opening + json.dumps(key, ensure_ascii=False) + ":"))
-        pieces.append(value)
-        opening = ","
-    return "(" + " || ".join([*pieces, "'}'"]) + ")" if pieces else "'{}'"
-
-
-class ObjectWriter:
-    """Writes SQL for one JSON object of strings, nulls and ready JSON, in the order in which they come.
-
-    json_object(keys, values) escapes all strings of a run at once, in two thirds of json_build_object's time; its arrays have
-    no limit on pairs, and its keys are constants. Runs and ready JSON are joined at their braces.
-    """
-
-    def __init__(self) -> None:
-        self._pieces: list[str] = []
-        self._keys: list[str] = []
-        self._values: list[str] = []
-
-    def string(self, key: str, value: str) -> None:
-        """value: SQL of type text; null becomes null."""
-        self._keys.append(literal(key))
-        self._values.append(value)
-
-    def json(self, key: str, value: str) -> None:
-        """value: SQL of type text that is never null, JSON itself."""
-        self._end_run()
-        self._pieces.append(f"{literal(json.dumps(key, ensure_ascii=False) + ':')} || {value}")
-
-    def written(self) -> str:
-        if not self._pieces:
-            return self._run() if self._keys else "'{}'"
-        self._end_run()
-        return "('{' || " + " || ',' || ".join(self._pieces) + " || '}')"
-
-    def _run(self) -> str:
-        return f"json_object(array[{', '.join(self._keys)}], array[{', '.join(self._values)}]::text[])::text"
-
-    def _end_run(self) -> None:
-        if self._keys:
-            self._pieces.append(f"substr(left({self._run()}, -1), 2)")
-            self._keys, self._values = [], []

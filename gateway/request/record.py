@@ -90,7 +90,7 @@ async def add_refusal(
 def recording(
     arguments: RunArguments, readings: Sequence[Reading], ordinals: Mapping[str, int], plan: Plan, projected: Projection
 ) -> list[str]:
-    """The CTEs `seen`, `header` and the subjects' rows.
+    """The CTEs `seen`, `counted`, `header` and the subjects' rows.
 
     `seen` has one row for each distinct visible subject: subject_id, covered, reasons, roots (bit n: under data root n).
     """
@@ -101,12 +101,12 @@ def recording(
     disclosure = arguments.add("disclosure_id", "uuid", attrgetter("disclosure_id"))
     identity = arguments.constant(projected.projection_id, "bytea")
     purpose = arguments.constant(plan.purpose.value, "text")
-    ctes = [_seen(len(readings))]
+    ctes = [_seen(len(readings)), "counted as (select count(*) as subjects from seen)"]
     ctes.append(f"""header as (
   insert into gateway.disclosure (disclosure_id, disclosed_at, partner_id, client_id, token_id, purpose, projection_id,
                                   subject_count, contract_run)
   select {disclosure}, statement_timestamp(), partner_id, client_id, token_id, {purpose}, {identity},
-         (select count(*) from seen), contract_run
+         (select subjects from counted), contract_run
     from caller where verdict = 'OK')""")
     told = f"case when (s.covered & {asked}) <> {asked} then s.reasons end"
     ctes.append(f"""recorded as (
@@ -119,7 +119,7 @@ def recording(
 
 def _seen(count: int) -> str:
     if count == 1:
-        return "seen as (select subject_id, covered, reasons, 1::smallint as roots from node_0)"
+        return "seen as not materialized (select subject_id, covered, reasons, 1::smallint as roots from node_0)"
     rows = " union all ".join(f"select subject_id, covered, reasons, {1 << n} as root from node_{n}" for n in range(count))
     return f"""seen as materialized (
   select subject_id, covered, reasons, bit_or(root)::smallint as roots

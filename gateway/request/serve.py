@@ -268,13 +268,14 @@ class Gate:
 
 
 def _assemble(prepared: Prepared, ran: Ran, fixed: Mapping[str, bytes], throttle: Throttle) -> Answer:
-    planned, row, parts = prepared.planned, ran.row, []
+    planned, row = prepared.planned, ran.row
+    parts: list[bytes] = []
     for slot in planned.slots:
+        parts.append((b"," if parts else b"") + slot.key + b":")
         if slot.number >= 0:
-            value = row[slot.number + 3]
+            parts += planned.statement.answer(slot.number, row)
         else:
-            value = slot.fixed if slot.fixed is not None else fixed[json.loads(slot.key)]
-        parts.append(slot.key + b":" + value)
+            parts.append(slot.fixed if slot.fixed is not None else fixed[json.loads(slot.key)])
     subjects, withheld, told, actual = 0, 0, "", prepared.cost
     if planned.plan is not None:
         subjects, counts = row[1], row[2]
@@ -293,8 +294,8 @@ def _assemble(prepared: Prepared, ran: Ran, fixed: Mapping[str, bytes], throttle
         f'}},"extensions":{{{told}"cost":{{"requested":{prepared.cost},"actual":{actual},"throttle":{{'
         f'"maximum":{throttle.maximum},"available":{throttle.available},"restoreRate":{throttle.restore_rate}}}}}}}}}'
     )
-    body = b'{"data":{' + b",".join(parts) + tail.encode()
-    return Answer(body, planned.plan.partner.name if planned.plan else None, subjects, withheld)
+    parts.append(tail.encode())
+    return Answer(b"".join([b'{"data":{', *parts]), planned.plan.partner.name if planned.plan else None, subjects, withheld)
 
 
 def _actual_cost(prepared: Prepared, run: Run, subjects: int) -> int:

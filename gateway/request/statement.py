@@ -2,15 +2,23 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import Final
+
+import asyncpg
 
 from gateway.catalogue.definition import Catalogue
 from gateway.request.consent import caller
 from gateway.request.fetch import Fetcher, Reading
+from gateway.request.json_sql import Share
 from gateway.request.record import Projection, projection, recording
 from gateway.request.run import Run, RunArguments
 from gateway.request.selection import Selected
 from gateway.store.clause import Arguments
 from scopes import Plan
+
+FIXED_COLUMNS: Final = 3  # verdict, subjects, withheld
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +29,30 @@ class Withheld:
     index: int
 
 
+Placed = tuple[int, Share]  # the column's place in the row, from 0
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """A compiled statement.
 
-    Its row: verdict text (null: unknown token), subjects integer, withheld integer[], then a bytea column for each data root, the
-    root's JSON in UTF-8. Only `verdict` where there is no data root.
+    Its row: verdict text (null: unknown token), subjects integer, withheld integer[], then the bytea columns that the data roots
+    are made of. Only `verdict` where there is no data root.
     """
 
     text: str
     sources: tuple[Callable[[Run], object], ...]
     withheld: tuple[Withheld, ...]
     projection: Projection | None
+    roots: tuple[tuple[Placed, ...], ...] = ()
+
+    def answer(self, number: int, row: asyncpg.Record) -> list[bytes]:
+        """The JSON of data root `number` from the statement's row, in pieces."""
+        pieces: list[bytes] = []
+        for index, share in self.roots[number]:
+            value = row[index]
+            pieces += (share.before, value, share.after) if value is not None else (share.otherwise,)
+        return pieces
 
     def arguments(self, run: Run) -> list[object]:
         return [source(run) for source in self.sources]
@@ -75,14 +95,18 @@ def compile_statement(
         *recording(arguments, readings, ordinals, plan, projected),
     ]
     withheld, counts = _withheld(plan, readings, ordinals)
-    answers = "".join(f",\n  convert_to({reading.answer}, 'UTF8') as root_{n}" for n, reading in enumerate(readings))
+    columns: list[str] = []
+    placed: list[tuple[Placed, ...]] = []
+    for n, reading in enumerate(readings):
+        placed.append(tuple((FIXED_COLUMNS + len(columns) + m, share) for m, share in enumerate(reading.answer)))
+        columns += (f",\n  {share.column} as root_{n}_{m}" for m, share in enumerate(reading.answer))
     text = (
         "with "
         + ",\n".join(ctes)
-        + "\nselect (select verdict from caller) as verdict, (select count(*) from seen)::integer as subjects,"
-        + f" {counts} as withheld{answers}"
+        + "\nselect (select verdict from caller) as verdict, (select subjects from counted)::integer as subjects,"
+        + f" {counts} as withheld{''.join(columns)}"
     )
-    return Statement(text, tuple(arguments.sources), withheld, projected)
+    return Statement(text, tuple(arguments.sources), withheld, projected, tuple(placed))
 
 
 def _withheld(plan: Plan, readings: Sequence[Reading], ordinals: Mapping[str, int]) -> tuple[tuple[Withheld, ...], str]:
@@ -102,4 +126,6 @@ def _withheld(plan: Plan, readings: Sequence[Reading], ordinals: Mapping[str, in
         f"count(*) filter (where covered & {1 << ordinal} = 0" + (f" and roots & {roots} <> 0)" if len(readings) > 1 else ")")
         for ordinal, roots in places
     )
-    return tuple(withheld), f"(select array[{counts}] from seen)"
+    every = reduce(or_, (1 << ordinal for ordinal, _ in places))
+    # most data subjects lack nothing, and then there is nothing to count
+    return tuple(withheld), f"(select array[{counts}] from seen where covered & {every} <> {every})"

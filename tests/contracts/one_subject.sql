@@ -18,15 +18,16 @@ node_0 as materialized (
   select c.subject_id, c.pseudonym, c.covered, c.reasons, null as others, json_object(array['id', 'realName', 'mobileNumber'], array[c.pseudonym::text, case when (c.covered & 1) <> 0 then case when length(x.real_name) between 1 and 64 then left(x.real_name, least(1, length(x.real_name) / 2)) || '**' end end, case when (c.covered & 2) <> 0 then case when (x.mobile_number collate "C") like '1__________' and ltrim(textsend(x.mobile_number), decode('30313233343536373839', 'hex')) = ''::bytea then overlay(x.mobile_number placing '****' from 4 for 4) when length(x.mobile_number) between 1 and 32 and ltrim(textsend(x.mobile_number), decode('393837363534333231302d2b292820', 'hex')) = ''::bytea and ltrim(x.mobile_number, '+-() ') <> '' then left(x.mobile_number, least(3, length(x.mobile_number) / 4)) || repeat('*', length(x.mobile_number) - least(3, length(x.mobile_number) / 4) - least(4, length(x.mobile_number) / 4)) || right(x.mobile_number, least(4, length(x.mobile_number) / 4)) end end]::text[])::text as node0
     from shown_0 c join platform.account x on x.subject_id = c.subject_id
    order by c.pseudonym),
-seen as (select subject_id, covered, reasons, 1::smallint as roots from node_0),
+seen as not materialized (select subject_id, covered, reasons, 1::smallint as roots from node_0),
+counted as (select count(*) as subjects from seen),
 header as (
   insert into gateway.disclosure (disclosure_id, disclosed_at, partner_id, client_id, token_id, purpose, projection_id,
                                   subject_count, contract_run)
   select $8::uuid, statement_timestamp(), partner_id, client_id, token_id, $6::text, $9::bytea,
-         (select count(*) from seen), contract_run
+         (select subjects from counted), contract_run
     from caller where verdict = 'OK'),
 recorded as (
   insert into gateway.disclosure_subject (disclosed_at, disclosure_id, subject_id, roots, covered, reasons)
   select statement_timestamp(), $8::uuid, s.subject_id, s.roots, s.covered, case when (s.covered & 3) <> 3 then s.reasons end from seen s)
-select (select verdict from caller) as verdict, (select count(*) from seen)::integer as subjects, (select array[count(*) filter (where covered & 1 = 0), count(*) filter (where covered & 2 = 0)] from seen) as withheld,
-  convert_to(coalesce((select node0 from node_0), 'null'), 'UTF8') as root_0
+select (select verdict from caller) as verdict, (select subjects from counted)::integer as subjects, (select array[count(*) filter (where covered & 1 = 0), count(*) filter (where covered & 2 = 0)] from seen where covered & 3 <> 3) as withheld,
+  (select textsend(node0) from node_0) as root_0_0

@@ -19,15 +19,17 @@ node_0 as materialized (
   select c.subject_id, c.pseudonym, c.covered, c.reasons, null as others, json_object(array['id', 'city', 'email'], array[c.pseudonym::text, case when (c.covered & 64) <> 0 then case when length(x.city) between 1 and 64 then x.city end end, case when (c.covered & 8) <> 0 then case when (x.email collate "C") like '_%@_%.%' and length(x.email) <= 254 and position('@' in x.email) <= 65 and octet_length(rtrim(textsend(x.email), decode('636f6d6165716e2e696c7873677572313633747064687966626b76776a7a2d303234353738394142434445464748494a4b4c4d4e4f505152535455565758595a', 'hex'))) = position(decode('40', 'hex') in textsend(x.email)) and (x.email collate "C") not like '% %' and (x.email collate "C") not like '%@.%' and (x.email collate "C") not like '%.' then x.email end end]::text[])::text as node0
     from shown_0 c join platform.account x on x.subject_id = c.subject_id
    order by c.pseudonym),
-seen as (select subject_id, covered, reasons, 1::smallint as roots from node_0),
+seen as not materialized (select subject_id, covered, reasons, 1::smallint as roots from node_0),
+counted as (select count(*) as subjects from seen),
 header as (
   insert into gateway.disclosure (disclosure_id, disclosed_at, partner_id, client_id, token_id, purpose, projection_id,
                                   subject_count, contract_run)
   select $9::uuid, statement_timestamp(), partner_id, client_id, token_id, $6::text, $10::bytea,
-         (select count(*) from seen), contract_run
+         (select subjects from counted), contract_run
     from caller where verdict = 'OK'),
 recorded as (
   insert into gateway.disclosure_subject (disclosed_at, disclosure_id, subject_id, roots, covered, reasons)
   select statement_timestamp(), $9::uuid, s.subject_id, s.roots, s.covered, case when (s.covered & 72) <> 72 then s.reasons end from seen s)
-select (select verdict from caller) as verdict, (select count(*) from seen)::integer as subjects, (select array[count(*) filter (where covered & 64 = 0), count(*) filter (where covered & 8 = 0)] from seen) as withheld,
-  convert_to(('{"edges":' || '[' || coalesce((select string_agg(('{"cursor":' || ('"' || n.pseudonym || '"') || ',"node":' || n.node0 || '}'), ',') from node_0 n), '') || ']' || ',"pageInfo":' || ('{"endCursor":' || coalesce((select '"' || pseudonym || '"' from (select pseudonym from page_0 order by pseudonym limit $8::integer) p order by pseudonym desc limit 1), 'null') || '}') || '}'), 'UTF8') as root_0
+select (select verdict from caller) as verdict, (select subjects from counted)::integer as subjects, (select array[count(*) filter (where covered & 64 = 0), count(*) filter (where covered & 8 = 0)] from seen where covered & 72 <> 72) as withheld,
+  (select textsend(string_agg(('"' || n.pseudonym || '"') || ',"node":' || n.node0, '},{"cursor":')) from node_0 n) as root_0_0,
+  textsend(('{"endCursor":' || coalesce((select '"' || pseudonym || '"' from (select pseudonym from page_0 order by pseudonym limit $8::integer) p order by pseudonym desc limit 1), 'null') || '}')) as root_0_1

@@ -25,7 +25,7 @@ page_1 as materialized (
    order by s.pseudonym limit $9::integer + 1),
 shown_1 as (select * from page_1 order by pseudonym limit $9::integer),
 node_1 as materialized (
-  select c.subject_id, c.pseudonym, c.covered, c.reasons, null as others, ('{' || '"serviceEvents":' || case when (c.covered & 65536) <> 0 then '[' || coalesce(l0.items, '') || ']' else 'null' end || '}') as node0
+  select c.subject_id, c.pseudonym, c.covered, c.reasons, null as others, ('{"serviceEvents":' || case when (c.covered & 65536) <> 0 then '[' || coalesce(l0.items, '') || ']' else 'null' end || '}') as node0
     from shown_1 c join platform.account x on x.subject_id = c.subject_id
     cross join lateral (
       select string_agg(i.item, ',') as items
@@ -35,15 +35,16 @@ node_1 as materialized (
 seen as materialized (
   select subject_id, covered, reasons, bit_or(root)::smallint as roots
     from (select subject_id, covered, reasons, 1 as root from node_0 union all select subject_id, covered, reasons, 2 as root from node_1) u group by subject_id, covered, reasons),
+counted as (select count(*) as subjects from seen),
 header as (
   insert into gateway.disclosure (disclosure_id, disclosed_at, partner_id, client_id, token_id, purpose, projection_id,
                                   subject_count, contract_run)
   select $10::uuid, statement_timestamp(), partner_id, client_id, token_id, $6::text, $11::bytea,
-         (select count(*) from seen), contract_run
+         (select subjects from counted), contract_run
     from caller where verdict = 'OK'),
 recorded as (
   insert into gateway.disclosure_subject (disclosed_at, disclosure_id, subject_id, roots, covered, reasons)
   select statement_timestamp(), $10::uuid, s.subject_id, s.roots, s.covered, case when (s.covered & 65568) <> 65568 then s.reasons end from seen s)
-select (select verdict from caller) as verdict, (select count(*) from seen)::integer as subjects, (select array[count(*) filter (where covered & 32 = 0 and roots & 1 <> 0), count(*) filter (where covered & 65536 = 0 and roots & 2 <> 0)] from seen) as withheld,
-  convert_to(coalesce((select node0 from node_0), 'null'), 'UTF8') as root_0,
-  convert_to(('{"edges":' || '[' || coalesce((select string_agg(('{"node":' || n.node0 || '}'), ',') from node_1 n), '') || ']' || '}'), 'UTF8') as root_1
+select (select verdict from caller) as verdict, (select subjects from counted)::integer as subjects, (select array[count(*) filter (where covered & 32 = 0 and roots & 1 <> 0), count(*) filter (where covered & 65536 = 0 and roots & 2 <> 0)] from seen where covered & 65568 <> 65568) as withheld,
+  (select textsend(node0) from node_0) as root_0_0,
+  (select textsend(string_agg(n.node0, '},{"node":')) from node_1 n) as root_1_0
