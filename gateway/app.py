@@ -107,6 +107,7 @@ class _Application:
                     gate=gate_pool,
                     pool=pool,
                     kept=settings.operation_cache,
+                    step_up_after_s=settings.step_up_after_s,
                 )
                 places = Places(running=settings.pool_size, waiting=WAITING)
                 metrics.watch(gate.sizes, waiting=lambda: places.waiting)

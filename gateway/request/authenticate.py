@@ -68,6 +68,10 @@ class Caller:
     authenticated_at: float | None = None
     confirmation: Confirmation | None = None
 
+    def may_read(self, category: str) -> bool:
+        """Whether the token's narrowing leaves it this category."""
+        return self.categories is None or category in self.categories
+
     @property
     def has_key(self) -> bool:
         """Whether its token goes under the scheme DPoP."""

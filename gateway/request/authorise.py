@@ -11,7 +11,7 @@ from gateway.request.parse import Operation
 from gateway.request.selection import LOCAL_ROOTS, Argument, Selected, select
 from gateway.request.statement import Statement, compile_statement, liveness
 from gateway.store.view import GrantView
-from scopes import Halted, Plan, Purpose, Rung, field_key, plan
+from scopes import CATEGORIES, Halted, Plan, Purpose, Rung, Sensitivity, field_key, plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Planned:
     """All that can be settled before a request's values are known.
 
     plan: None where the operation asks for no data subject. sizes: each data root's page size argument, None for one subject.
-    redacted: the constant part of extensions.disclosure, JSON.
+    redacted: the constant part of extensions.disclosure, JSON. is_sensitive: it reads sensitive data (PIPL 28).
     """
 
     plan: Plan | None
@@ -37,6 +37,7 @@ class Planned:
     local: tuple[Selected, ...]
     sizes: tuple[Argument | None, ...]
     redacted: str
+    is_sensitive: bool
 
     @property
     def purpose(self) -> Purpose | None:
@@ -66,7 +67,7 @@ class Authoriser:
         local = tuple(root for root in roots if root.name in LOCAL_ROOTS)
         slots = tuple(self._slot(root, data) for root in roots)
         if not data:
-            return Planned(None, liveness(), slots, local, (), "")
+            return Planned(None, liveness(), slots, local, (), "", is_sensitive=False)
         decided = self._plan(named, view, caller, data)
         statement = compile_statement(
             self.catalogue,
@@ -83,7 +84,12 @@ class Authoriser:
             if field.redaction.rung is not Rung.REVEAL
         ]
         sizes = tuple(root.arguments.get("first") for root in data)
-        return Planned(decided, statement, slots, local, sizes, json.dumps(redacted, separators=(",", ":")))
+        is_sensitive = any(
+            CATEGORIES[field.category].sensitivity is Sensitivity.SENSITIVE and field.redaction.rung is not Rung.WITHHOLD
+            for field in decided.fields.values()
+        )
+        told = json.dumps(redacted, separators=(",", ":"))
+        return Planned(decided, statement, slots, local, sizes, told, is_sensitive)
 
     def _slot(self, root: Selected, data: list[Selected]) -> Slot:
         key = json.dumps(root.key, ensure_ascii=False).encode()
@@ -95,7 +101,10 @@ class Authoriser:
         purposes = {scope.purpose for scope in view.scopes if scope.scope in caller.scopes}
         purpose = named or (next(iter(purposes)) if len(purposes) == 1 else None)
         held = {
-            path for path, offers in view.offers.items() if any(o.scope in caller.scopes and o.purpose is purpose for o in offers)
+            path
+            for path, offers in view.offers.items()
+            if caller.may_read(self.catalogue.fields[path].category)
+            and any(o.scope in caller.scopes and o.purpose is purpose for o in offers)
         }
         paths: dict[str, None] = {}
         for root in data:
@@ -109,6 +118,7 @@ class Authoriser:
             held=caller.scopes,
             purpose=named,
             paths=list(paths),
+            categories=caller.categories,
             catalogue=self.catalogue.fields,
             halted=Halted.nothing(),
             now=view.loaded_at,

@@ -49,9 +49,14 @@ def _access(
         "partner": view.partner.name,
         "purpose": purpose,
         "scopes": sorted(held),
-        "fields": [_field(path, purpose, catalogue, view, held.keys()) for path in view.offers],
+        "fields": [_field(path, purpose, catalogue, view, _giving(path, held.keys(), catalogue, caller)) for path in view.offers],
         "sdl": operation.partner_schema.sdl,
     }
+
+
+def _giving(path: str, held: Collection[str], catalogue: Catalogue, caller: Caller) -> Collection[str]:
+    """The scopes of the token that its narrowing leaves this field."""
+    return held if caller.may_read(catalogue.fields[path].category) else ()
 
 
 def _field(

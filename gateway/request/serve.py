@@ -110,7 +110,9 @@ class Gate:
         gate: GatePool,
         pool: Pool,
         kept: int,
+        step_up_after_s: int,
     ) -> None:
+        self._step_up_after_s = step_up_after_s
         self._catalogue, self._limits, self._limiter, self._gate, self._pool = catalogue, limits, limiter, gate, pool
         self._schemas = Schemas(catalogue)
         self._authoriser = Authoriser(catalogue, field_secret)
@@ -165,7 +167,16 @@ class Gate:
         operation = self._operation(sight.schema, received)
         variables = coerce(operation, received.variables)
         cost = requested_cost(operation, received.operation_name, variables, self._limits)
-        return Prepared(operation, self._plan(operation, received, sight.view, caller, variables), variables, cost)
+        planned = self._plan(operation, received, sight.view, caller, variables)
+        if planned.is_sensitive and caller.is_bound:
+            self._require_recent_sign_in(caller)
+        return Prepared(operation, planned, variables, cost)
+
+    def _require_recent_sign_in(self, caller: Caller) -> None:
+        """RFC 9470: a token that speaks for a data subject opens sensitive data only some time after it signed in."""
+        since = caller.authenticated_at
+        if since is None or since + self._step_up_after_s <= time.time():
+            raise GatewayError.step_up(max_age_s=self._step_up_after_s)
 
     async def _keep_projection(self, planned: Planned) -> None:
         added = planned.statement.projection
@@ -228,6 +239,7 @@ class Gate:
             view.valid_until,
             view.partner.partner_id,
             caller.scopes,
+            caller.categories,
             caller.is_bound,
             *switches.values(),
         )

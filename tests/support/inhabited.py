@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -77,6 +78,7 @@ class Inhabited:
             is_bound=token.subject_id is not None,
             contract_run=token.contract_run,
             expires_at=self.people.now + LIFETIME,
+            authenticated_at=time.time(),
         )
         received = Received(document, operation_name, variables or {}, None, Media.RESPONSE, "POST")
         answer = await self.world.gate.answer(caller, received)

@@ -190,6 +190,7 @@ class World:
             is_bound=bound_to is not None,
             contract_run=contract_run,
             expires_at=expires_at,
+            authenticated_at=self.started.timestamp(),
         )
 
     async def a_reader(
@@ -244,6 +245,7 @@ async def a_world(database: Database, data: Path) -> AsyncIterator[World]:
             gate=gate_pool,
             pool=pool,
             kept=100,
+            step_up_after_s=settings.step_up_after_s,
         )
         await owner.execute(
             "insert into gateway.policy_version (policy_version, effective_at, text_sha256) values ($1, '2024-11-26', '')", POLICY

@@ -10,7 +10,6 @@ from gateway.oauth.resource import resource_metadata_url, well_known_path
 from gateway.settings import Settings
 from tests.support.oauth import World
 
-
 LOOKED_AT = ("jwks_uri", "grant_management_endpoint", "authorization_endpoint", "userinfo_endpoint")
 
 
