@@ -142,7 +142,7 @@ begin
     if tg_table_name = 'partner' then
         new.view_version := old.view_version + 1;
         return new;
-    elsif tg_table_name = 'partner_grant' then
+    elsif tg_table_name in ('partner_grant', 'registered_operation') then
         update gateway.partner set view_version = view_version
          where partner_id = coalesce(new.partner_id, old.partner_id);
     elsif tg_table_name in ('scope_version', 'scope_field') then
