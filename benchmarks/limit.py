@@ -20,9 +20,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from benchmarks.data import CLIENT_ID, PARTNER, PURPOSE, REDACTIONS
-from gateway.request.serve import uuid7
 from gateway.settings import Settings
 from gateway.store.pool import SESSION, Connection
+from gateway.store.uuid7 import uuid7
 from scopes import field_key
 
 CONNECTIONS: Final = 16

@@ -31,9 +31,9 @@ from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
 
 from benchmarks import resolver_masks as masks
 from benchmarks.data import PURPOSE, SCOPE
-from gateway.request.serve import uuid7
 from gateway.settings import Settings
 from gateway.store.pool import SERVING
+from gateway.store.uuid7 import uuid7
 from scopes import field_key
 
 CONNECTIONS: Final = 16

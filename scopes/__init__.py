@@ -28,6 +28,7 @@ from scopes.redaction import (
     meet,
     strictest,
 )
+from scopes.rules import InvalidRules, Rules
 from scopes.scope import CatalogueField, Fault, ReviewFinding, ScopeField, ScopeVersion, review
 from scopes.shape import DOMAIN_CHARACTERS, LONGEST, LONGEST_LOCAL_PART, PHONE_CHARACTERS
 from scopes.wire import RawValue, wire_form
@@ -66,6 +67,7 @@ __all__ = [
     "Grant",
     "Halted",
     "InvalidRedaction",
+    "InvalidRules",
     "Kind",
     "MaskRule",
     "Partner",
@@ -81,6 +83,7 @@ __all__ = [
     "Refused",
     "ReviewFinding",
     "Role",
+    "Rules",
     "Rung",
     "ScopeField",
     "ScopeVersion",

@@ -8,6 +8,7 @@ from enum import StrEnum
 from scopes.category import CATEGORIES
 from scopes.purpose import PURPOSES, Purpose
 from scopes.redaction import Kind, Redaction, Rung, is_valid
+from scopes.rules import Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Fault(StrEnum):
     UNKNOWN_CATEGORY = "unknown_category"
     INVALID_REDACTION = "invalid_redaction"
     ANALYTICS_IDENTITY = "analytics_identity"  # policy 2.8
+    NOT_NEEDED = "not_needed"  # policy 1.1, chapter 2
+    BELOW_FLOOR = "below_floor"  # policy 6.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,15 @@ class ReviewFinding:
     fault: Fault
 
 
-def review(scope: ScopeVersion, catalogue: Mapping[str, CatalogueField]) -> list[ReviewFinding]:
-    """All that speaks against this scope version, in the order of its fields; empty where nothing does (policy 1.1, 2.8)."""
+def review(scope: ScopeVersion, catalogue: Mapping[str, CatalogueField], rules: Rules | None = None) -> list[ReviewFinding]:
+    """All that speaks against this scope version, in the order of its fields; empty where nothing does (policy 1.1, 2.8).
+
+    rules: what the controller has laid down for all its scopes; None where that is not asked.
+    """
     return [
         ReviewFinding(path, fault)
         for path, field in scope.fields.items()
-        for fault in _faults(scope.purpose, path, field, catalogue)
+        for fault in (*_faults(scope.purpose, path, field, catalogue), *_broken(scope.purpose, path, field, catalogue, rules))
     ]
 
 
@@ -82,4 +88,17 @@ def _faults(purpose: Purpose, path: str, field: ScopeField, catalogue: Mapping[s
         faults.append(Fault.UNKNOWN_CATEGORY)
     elif category.is_identity and PURPOSES[purpose].is_analytics and field.redaction.rung is not Rung.WITHHOLD:
         faults.append(Fault.ANALYTICS_IDENTITY)
+    return faults
+
+
+def _broken(
+    purpose: Purpose, path: str, field: ScopeField, catalogue: Mapping[str, CatalogueField], rules: Rules | None
+) -> list[Fault]:
+    """What the controller's own rules have against it. A field that gives nothing breaks none."""
+    offered = catalogue.get(path)
+    if rules is None or offered is None or field.redaction.rung is Rung.WITHHOLD:
+        return []
+    faults = [] if rules.is_needed(purpose, offered.category) else [Fault.NOT_NEEDED]
+    if not rules.is_above_floor(offered.category, offered.kind, field.redaction):
+        faults.append(Fault.BELOW_FLOOR)
     return faults

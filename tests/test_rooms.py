@@ -21,9 +21,12 @@ ARROWS: dict[str, set[str]] = {
     "request": {"catalogue", "oauth", "schema", "settings", "store"},
     "subject": {"catalogue", "oauth", "request", "settings", "store"},
     "watch": {"request", "settings"},
-    "control": {"catalogue", "oauth", "settings", "store"},
-    "app": {"catalogue", "oauth", "request", "schema", "settings", "store", "subject", "watch"},
-    "demo": {"app", "catalogue", "control", "oauth", "settings", "store", "subject", "watch"},
+    "stewardship": {"catalogue", "oauth", "request", "schema", "settings", "store"},
+    "contracts": {"catalogue", "oauth", "settings", "store"},
+    "admin": {"catalogue", "oauth", "settings", "stewardship", "store", "subject"},
+    "control": {"catalogue", "contracts", "oauth", "settings", "stewardship", "store"},
+    "app": {"admin", "catalogue", "oauth", "request", "schema", "settings", "store", "subject", "watch"},
+    "demo": {"app", "catalogue", "control", "oauth", "settings", "stewardship", "store", "subject", "watch"},
     "cli": {"control", "demo", "oauth", "settings", "store", "watch"},
 }
 MODULES = sorted([*ROOT.glob("gateway/**/*.py"), *ROOT.glob("scopes/**/*.py")])

@@ -5,11 +5,9 @@ fetch, redact, record, respond.
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from uuid import UUID
 
 import asyncpg
 
@@ -28,6 +26,7 @@ from gateway.request.run import Run, reader
 from gateway.request.statement import Statement, liveness
 from gateway.schema.view import PartnerSchema, Schemas
 from gateway.store.pool import DoubtfulCommit, GatePool, Pool
+from gateway.store.uuid7 import uuid7
 from gateway.store.view import GrantView, load_view
 from scopes import Refusal, Refused
 
@@ -316,11 +315,3 @@ def _actual_cost(prepared: Prepared, run: Run, subjects: int) -> int:
     asked = sum(1 if size is None else int(str(reader(size)(run))) for size in sizes)
     roots = len(sizes)
     return roots + (prepared.cost - roots) * min(subjects, asked) // max(asked, 1)
-
-
-def uuid7() -> UUID:
-    """A UUID of version 7: milliseconds, then 74 random bits (RFC 9562 5.7)."""
-    stamp = time.time_ns() // 1_000_000
-    noise = int.from_bytes(os.urandom(10), "big")
-    value = stamp << 80 | 0x7 << 76 | (noise >> 68 & 0xFFF) << 64 | 0b10 << 62 | noise & (1 << 62) - 1
-    return UUID(int=value)

@@ -1,7 +1,7 @@
 """Scopes in versions, and the grants that give them to partners (policy 1.1, 2, 6.2, 8.2)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,7 +11,7 @@ import asyncpg
 from gateway.store.consents import PseudonymKeys, fold_all
 from gateway.store.pool import AnyConnection
 from gateway.store.questions import question
-from scopes import CatalogueField, Purpose, Redaction, ReviewFinding, ScopeField, ScopeVersion, review
+from scopes import CatalogueField, Purpose, Redaction, ReviewFinding, Rules, ScopeField, ScopeVersion, review
 
 LOCK_SCOPE = question("grants", "lock_scope")
 LOCK_PARTNERS = question("grants", "lock_partners")
@@ -19,8 +19,9 @@ LATEST = question("grants", "latest_version")
 ADD_VERSION = question("grants", "add_version")
 ADD_FIELDS = question("grants", "add_fields")
 VERSION = question("grants", "version")
-HANDOVER = question("grants", "handover_instant")
-RETIRE = question("grants", "retire")
+INSTANT_OF = question("grants", "instant_of")
+CUT = question("grants", "cut")
+CALL_OFF = question("grants", "call_off")
 ACTIVATE = question("grants", "activate")
 LOCK_EVERYBODY = question("partners", "lock_everybody")
 STATUS_OF = question("partners", "status_of")
@@ -62,9 +63,19 @@ async def propose(conn: AnyConnection, *, scope: str, purpose: Purpose, fields: 
     return version
 
 
-async def activate(conn: AnyConnection, *, scope: str, version: int, catalogue: Mapping[str, CatalogueField]) -> None:
-    """Let a draft take the active version's place, at one instant: no instant has two active versions, and none has a gap.
+async def activate(
+    conn: AnyConnection,
+    *,
+    scope: str,
+    version: int,
+    catalogue: Mapping[str, CatalogueField],
+    rules: Rules | None = None,
+    active_from: datetime | None = None,
+) -> datetime:
+    """Let a draft take the active version's place, at one instant, which is returned: none has two active versions, or a gap.
 
+    rules: what the controller has laid down, where that is asked. active_from: now where it is None or has passed; whatever
+    version begins later takes this one's place then.
     Raises GrantError: SCOPE_UNKNOWN, SCOPE_ACTIVE (it is or was), SCOPE_REFUSED with what the review finds (policy 1.1, 2.8).
     """
     async with conn.transaction():
@@ -74,27 +85,34 @@ async def activate(conn: AnyConnection, *, scope: str, version: int, catalogue: 
             raise GrantError("SCOPE_UNKNOWN", "no such version of this scope")
         if row["active_from"] is not None:
             raise GrantError("SCOPE_ACTIVE", "this version is active or has been")
-        fields = {
-            field["path"]: ScopeField(Redaction.from_wire(field["redaction"]), field["justification"])
-            for field in json.loads(row["fields"])
-        }
-        found = review(ScopeVersion(scope, version, Purpose(row["purpose"]), None, None, fields), catalogue)
+        found = review(
+            ScopeVersion(scope, version, Purpose(row["purpose"]), None, None, rules_of(json.loads(row["fields"]))),
+            catalogue,
+            rules,
+        )
         if found:
             raise GrantError("SCOPE_REFUSED", "the review speaks against this version", tuple(found))
         await conn.execute(LOCK_PARTNERS, scope)
         # Read once the lock is held: a transaction that began earlier may have waited for one whose version began later
-        instant = await conn.fetchval(HANDOVER, scope)
-        await conn.execute(RETIRE, scope, instant)
+        instant: datetime = await conn.fetchval(INSTANT_OF, scope, active_from)
+        await conn.execute(CUT, scope, instant)
         await conn.execute(ACTIVATE, scope, version, instant)
+    return instant
 
 
 async def retire(conn: AnyConnection, *, scope: str) -> None:
-    """End the active version without a successor. Raises GrantError SCOPE_UNKNOWN where none is active."""
+    """End the active version without a successor, and call off those to come. Raises GrantError SCOPE_UNKNOWN: there is none."""
     async with conn.transaction():
         await conn.execute(LOCK_SCOPE, scope)
         await conn.execute(LOCK_PARTNERS, scope)
-        if await conn.fetchval(RETIRE, scope, await conn.fetchval(HANDOVER, scope)) is None:
+        instant = await conn.fetchval(INSTANT_OF, scope, None)
+        if await conn.fetch(CUT, scope, instant) + await conn.fetch(CALL_OFF, scope, instant) == []:
             raise GrantError("SCOPE_UNKNOWN", "no version of this scope is active")
+
+
+def rules_of(fields: Sequence[Mapping[str, Any]]) -> dict[str, ScopeField]:
+    """The fields of a version, from their JSON."""
+    return {field["path"]: ScopeField(Redaction.from_wire(field["redaction"]), field["justification"]) for field in fields}
 
 
 async def give(

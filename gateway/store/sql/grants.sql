@@ -40,23 +40,37 @@ select s.purpose, s.active_from,
           from gateway.scope_field f where f.scope = s.scope and f.version = s.version)::text as fields
   from gateway.scope_version s where s.scope = $1 and s.version = $2;
 
--- name: handover_instant
--- Now, but never before an earlier handover, should the clock have been set back.
--- in:  scope text
+-- name: instant_of
+-- That instant, or now where it has passed; but after whatever begins within a minute, should the clock have been set back a little.
+-- in:  scope text, at timestamptz (null: now)
 -- row: timestamptz
-select greatest(clock_timestamp(), max(active_from), max(retired_at)) from gateway.scope_version where scope = $1;
+select greatest($2::timestamptz, clock_timestamp(),
+                (select max(active_from) from gateway.scope_version
+                  where scope = $1 and active_from < clock_timestamp() + interval '1 minute'));
 
--- name: retire
+-- name: cut
+-- Whatever version is active at that instant is so until then.
 -- in:  scope text, at timestamptz
 -- row: version integer
--- scope_version_active
+-- scope_version_pkey
 update gateway.scope_version set retired_at = $2
- where scope = $1 and active_from is not null and retired_at is null returning version;
+ where scope = $1 and active_from <= $2 and (retired_at is null or retired_at > $2) returning version;
+
+-- name: call_off
+-- Versions that would begin after that instant never do.
+-- in:  scope text, at timestamptz
+-- row: version integer
+-- scope_version_pkey
+update gateway.scope_version set retired_at = active_from where scope = $1 and active_from > $2 returning version;
 
 -- name: activate
+-- Until the next one that is to begin, if there is one.
 -- in:  scope text, version integer, at timestamptz
 -- row: none
-update gateway.scope_version set active_from = $3 where scope = $1 and version = $2;
+update gateway.scope_version v
+   set active_from = $3, retired_at = (select min(n.active_from) from gateway.scope_version n
+                                        where n.scope = $1 and n.active_from > $3 and n.retired_at is distinct from n.active_from)
+ where scope = $1 and version = $2;
 
 -- name: give
 -- in:  grant_id, partner_id uuid, scope text, starts_at, ends_at timestamptz, retention interval
