@@ -114,7 +114,7 @@ class _Application:
                 pages.router.routes.extend(
                     [
                         *routes(settings, pool, keys),
-                        *subject_routes(settings, pool, pseudonyms, catalogue, Pages(settings)),
+                        *subject_routes(settings, pool, pseudonyms, keys, catalogue, Pages(settings)),
                         *_watched(pool, metrics),
                     ]
                 )

@@ -5,7 +5,18 @@ Only what exists is announced; a later endpoint adds its own members here.
 
 from __future__ import annotations
 
-from gateway.oauth import authorize, details, grant_management, introspection, jose, pushed, revocation, token, userinfo
+from gateway.oauth import (
+    authorize,
+    details,
+    end_session,
+    grant_management,
+    introspection,
+    jose,
+    pushed,
+    revocation,
+    token,
+    userinfo,
+)
 from gateway.oauth.authorization_request import ACRS, OPENID, PROMPTS
 from gateway.oauth.client_authentication import CONFIDENTIAL_METHODS, offered
 from gateway.oauth.keys import SIGNING_ALGORITHMS
@@ -13,7 +24,6 @@ from gateway.oauth.resource import resource_url
 from gateway.settings import Settings
 
 JWKS_PATH = "/oauth/jwks"
-END_SESSION_PATH = "/oauth/logout"
 SERVER_SUFFIX = "oauth-authorization-server"
 OPENID_SUFFIX = "openid-configuration"
 
@@ -58,7 +68,7 @@ def openid_provider(settings: Settings) -> dict[str, object]:
     return {
         **authorization_server(settings),
         "userinfo_endpoint": settings.base_url + userinfo.PATH,
-        "end_session_endpoint": settings.base_url + END_SESSION_PATH,
+        "end_session_endpoint": settings.base_url + end_session.PATH,
         "scopes_supported": [OPENID],
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": list(SIGNING_ALGORITHMS),

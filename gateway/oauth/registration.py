@@ -84,6 +84,7 @@ class ClientMetadata:
     client_id: str
     keys: tuple[PublicKey, ...]
     redirect_uris: tuple[str, ...]
+    post_logout_redirect_uris: tuple[str, ...]
     token_endpoint_auth_method: str
     token_endpoint_auth_signing_alg: str | None
     grant_types: frozenset[str]
@@ -213,6 +214,7 @@ def _read(document: Mapping[str, object]) -> ClientMetadata:
         client_id=str(document["client_id"]),
         keys=keys,
         redirect_uris=_list(document["redirect_uris"]),
+        post_logout_redirect_uris=_list(document.get("post_logout_redirect_uris", ())),
         token_endpoint_auth_method=method,
         token_endpoint_auth_signing_alg=None if algorithm is None else str(algorithm),
         grant_types=frozenset(_list(document["grant_types"])),

@@ -207,7 +207,7 @@ async def a_worker(database_url: str, settings: Settings) -> AsyncIterator[Worke
     async with pool.acquire() as conn:
         await keys.ensure(conn)
     pseudonyms = PseudonymKeys(settings.key("pseudonym"))
-    pages = subject_routes(settings, pool, pseudonyms, CATALOGUE, Pages(settings))
+    pages = subject_routes(settings, pool, pseudonyms, keys, CATALOGUE, Pages(settings))
     app = Starlette(routes=[*routes(settings, pool, keys), *pages])
     try:
         async with serving(app) as url, httpx2.AsyncClient(base_url=url, trust_env=False) as http:

@@ -19,6 +19,7 @@ from argon2 import PasswordHasher
 from starlette.applications import Starlette
 
 from gateway.catalogue.weidandan import CATALOGUE
+from gateway.oauth.keys import KeyStore
 from gateway.settings import Settings
 from gateway.store.consents import PseudonymKeys
 from gateway.store.pool import Pool, plain_pool
@@ -97,7 +98,7 @@ async def a_house(
     settings = Settings(data=data, base_url=base_url or url, **changed)
     pool, owner = await plain_pool(database.owner_url, settings), await database.owner()
     keys = PseudonymKeys(settings.key("pseudonym"))
-    app = Starlette(routes=subject_routes(settings, pool, keys, CATALOGUE, Pages(settings)))
+    app = Starlette(routes=subject_routes(settings, pool, keys, KeyStore(settings, pool.acquire), CATALOGUE, Pages(settings)))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
