@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import pytest_asyncio
 
 from gateway.catalogue.weidandan import CATALOGUE
 from gateway.contracts import enrolment
@@ -19,39 +16,15 @@ from gateway.contracts.files import InvalidFile
 from gateway.contracts.planting import Fault, Unplantable, plant
 from gateway.contracts.subjects import Synthetic, default_path, read
 from gateway.contracts.synthetic import NotOurs, client_id_of, enrol, withdraw
-from gateway.demo.load import connected
-from gateway.demo.register import register_partners
-from gateway.settings import Settings
 from gateway.store import consents, policy, subjects
 from gateway.store.consents import PseudonymKeys, verify
 from gateway.store.pool import Connection
 from scopes import CATEGORIES, Purpose
+from tests.gateway.contracts.conftest import Place
 from tests.support.served import free_port, served
 from tests.support.world import POLICY
 
 AD = Purpose.AD_MEASUREMENT
-
-
-@dataclass(frozen=True)
-class Place:
-    """The demo's partners in a database of their own."""
-
-    conn: Connection
-    settings: Settings
-    url: str
-    data: Path
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def place(database_url: str, tmp_path: Path) -> AsyncIterator[Place]:
-    settings = Settings(data=tmp_path)
-    keys = PseudonymKeys(settings.key("pseudonym"))
-    async with connected(database_url) as conn:
-        await conn.execute(
-            "insert into gateway.policy_version (policy_version, effective_at, text_sha256) values ($1, '2024-11-26', '')", POLICY
-        )
-        await register_partners(conn, keys, CATALOGUE.fields)
-        yield Place(conn, settings, database_url, tmp_path)
 
 
 def the_default() -> tuple[Synthetic, ...]:

@@ -1,0 +1,149 @@
+"""The pytest plugin: contracts among the tests of an adopter's own suite, run as that suite is run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from gateway.catalogue.weidandan import CATALOGUE
+from gateway.contracts import enrolment
+from gateway.contracts.subjects import default_path, read
+from gateway.contracts.synthetic import enrol
+from gateway.demo.load import connected
+from gateway.demo.register import register_partners
+from gateway.settings import Settings
+from gateway.store.consents import PseudonymKeys
+from tests.support.served import free_port, served
+from tests.support.world import POLICY
+
+ROOT = Path(__file__).resolve().parents[3]
+SHIPPED = ROOT / "gateway" / "demo" / "contracts"
+OWN_TEST = "async def test_of_the_adopters_own() -> None:\n    pass\n"
+OWN_SETTINGS = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
+PATIENCE_S = 60
+
+
+@dataclass(frozen=True)
+class Suite:
+    """An adopter's suite of one test, and a gateway with the demo's partners."""
+
+    folder: Path
+    data: Path
+    url: str
+
+    async def run(self, *words: str) -> tuple[int, str]:
+        """`pytest ...` there: its exit status and all that it prints."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "pytest", "-v", "-p", "no:cacheprovider", "--rootdir", str(self.folder), *words, "test_own.py"),
+            cwd=self.folder,
+            env={**os.environ, "GATEWAY_DATA": str(self.data)},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        async with asyncio.timeout(PATIENCE_S):
+            printed, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, printed.decode()
+
+    def a_contract(self, name: str, *changes: tuple[str, str]) -> Path:
+        """A folder with one contract that ships, changed."""
+        text = (SHIPPED / name).read_text(encoding="utf-8")
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new, 1)
+        folder = self.folder / "contracts"
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+        return folder
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def suite(database_url: str, tmp_path: Path) -> AsyncIterator[Suite]:
+    folder, settings = tmp_path / "suite", Settings(data=tmp_path)
+    folder.mkdir()
+    (folder / "test_own.py").write_text(OWN_TEST)
+    (folder / "pytest.ini").write_text(OWN_SETTINGS)
+    async with connected(database_url) as conn:
+        await conn.execute(
+            "insert into gateway.policy_version (policy_version, effective_at, text_sha256) values ($1, '2024-11-26', '')", POLICY
+        )
+        await register_partners(conn, PseudonymKeys(settings.key("pseudonym")), CATALOGUE.fields)
+        enrolled = await enrol(conn, settings, CATALOGUE, read(default_path(), CATALOGUE))
+    enrolment.write(tmp_path / enrolment.NAME, enrolled)
+    async with served(database_url, tmp_path) as port:
+        yield Suite(folder, tmp_path, f"http://127.0.0.1:{port}")
+
+
+def test_pytest_finds_the_plugin_by_itself() -> None:
+    """An old environment learns of it with `pip install -e .`."""
+    (found,) = [one for one in entry_points(group="pytest11") if one.name == "gateway_contracts"]
+    assert found.value == "gateway.contracts.pytest_plugin"
+
+
+async def test_each_contract_is_a_test_among_the_adopters_own(suite: Suite) -> None:
+    status, printed = await suite.run("--gateway-url", suite.url, "--gateway-contracts", str(SHIPPED))
+
+    assert status == 0, printed
+    assert f"{1 + len(list(SHIPPED.glob('*.yaml')))} passed" in printed
+    assert "test_of_the_adopters_own PASSED" in printed
+
+
+async def test_a_broken_promise_is_a_failed_test_that_names_file_field_and_person_and_no_value(suite: Suite) -> None:
+    folder = suite.a_contract("swiftmsg.yaml", ("Subject.realName:\n      masked: 欧***", "Subject.realName: revealed"))
+
+    status, printed = await suite.run("--gateway-url", suite.url, "--gateway-contracts", str(folder))
+
+    assert (status, "1 failed, 1 passed" in printed) == (1, True), printed
+    assert "swiftmsg.yaml:" in printed
+    assert "alice Subject.realName: expected revealed, got another text of 4 characters" in printed
+    assert "欧" not in printed
+    assert "Traceback" not in printed
+
+
+async def test_tests_are_chosen_by_name_as_others_are(suite: Suite) -> None:
+    status, printed = await suite.run("--gateway-url", suite.url, "--gateway-contracts", str(SHIPPED), "-k", "citymap")
+
+    assert (status, "1 passed, 6 deselected" in printed) == (0, True), printed
+
+
+async def test_nothing_happens_unless_a_gateway_is_named(suite: Suite) -> None:
+    status, printed = await suite.run()
+
+    assert (status, "1 passed" in printed) == (0, True), printed
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--gateway-url", "http://127.0.0.1:1"), "needs --gateway-contracts"),
+        (("--gateway-url", "http://127.0.0.1:1", "--gateway-contracts", "nowhere"), "nowhere cannot be read"),
+        (("--gateway-url", "http://127.0.0.1:1", "--gateway-contracts", "contracts"), "adlens.yaml:4: operation: "),
+        (
+            ("--gateway-url", "http://127.0.0.1:1", "--gateway-contracts", str(SHIPPED), "--gateway-enrolment", "none.json"),
+            "none.json is no enrolment file",
+        ),
+    ],
+)
+async def test_what_cannot_be_run_is_a_usage_error(suite: Suite, words: tuple[str, ...], told: str) -> None:
+    suite.a_contract("adlens.yaml", ("operation: |\n", "operation: '{'\nx: |\n"), ("x: |\n  query", "about: |\n  query"))
+
+    status, printed = await suite.run(*words)
+
+    assert (status, told in printed) == (pytest.ExitCode.USAGE_ERROR, True), printed
+
+
+async def test_a_gateway_that_nobody_reaches_is_one_line(suite: Suite) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+
+    status, printed = await suite.run("--gateway-url", nobody, "--gateway-contracts", str(SHIPPED / "adlens.yaml"))
+
+    assert (status, f"{nobody} cannot be reached" in printed) == (1, True), printed
