@@ -69,7 +69,8 @@ create table gateway.scope_field (
     version integer not null,
     path text collate "C" not null,                     -- schema path: Subject.realName
     redaction jsonb not null,                           -- scopes.redaction wire form: {"rung": "mask", "head": 3, "tail": 4}
-    justification text not null check (length(btrim(justification)) > 0),  -- policy 1.1
+    justification text not null check (length(btrim(justification)) > 0),  -- policy 1.1, in the controller's own language
+    justification_en text not null default '',          -- the same in English; empty: readers of English see the other
     primary key (scope, version, path),
     foreign key (scope, version) references gateway.scope_version
 );

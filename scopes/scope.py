@@ -22,8 +22,15 @@ class CatalogueField:
 
 @dataclass(frozen=True, slots=True)
 class ScopeField:
+    """justification: why the purpose needs it, in the controller's own language; justification_en: in English, if at all."""
+
     redaction: Redaction
     justification: str
+    justification_en: str = ""
+
+    def because(self, language: str) -> str:
+        """The justification for a reader of this language, `zh-CN` or `en`."""
+        return self.justification_en if language == "en" and self.justification_en else self.justification
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from gateway.oauth.registration import validate
 from gateway.store import grants, partners
 from gateway.store.consents import PseudonymKeys
 from gateway.store.pool import Connection
-from scopes import CatalogueField, ScopeField
+from scopes import CatalogueField
 
 # in:  client_id text
 # row: partner_id uuid
@@ -65,7 +65,7 @@ async def _register(conn: Connection, partner: DemoPartner) -> UUID:
 async def _grant(
     conn: Connection, keys: PseudonymKeys, partner_id: UUID, scope: DemoScope, catalogue: Mapping[str, CatalogueField]
 ) -> None:
-    fields = {field.path: ScopeField(redaction=field.redaction, justification=field.justification) for field in scope.fields}
+    fields = {field.path: field.rule for field in scope.fields}
     version = await grants.propose(conn, scope=scope.name, purpose=scope.purpose, fields=fields)
     await grants.activate(conn, scope=scope.name, version=version, catalogue=catalogue)
     await grants.give(

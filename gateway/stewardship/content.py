@@ -61,11 +61,13 @@ class Content(BaseModel):
 
 
 class FieldContent(Content):
-    """One field of a scope. redaction: in its wire form; justification: why the purpose needs it (policy 1.1)."""
+    """One field of a scope. redaction: in its wire form; justification: why the purpose needs it (policy 1.1),
+    in the controller's own language and in English."""
 
     path: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]*\.[a-z][A-Za-z0-9]*$")]
     redaction: dict[str, Any]
     justification: Line
+    justification_en: Annotated[str, Field(max_length=500)] = ""
 
     @field_validator("redaction")
     @classmethod
@@ -76,7 +78,7 @@ class FieldContent(Content):
             raise ValueError(str(invalid)) from None
 
     def rule(self) -> ScopeField:
-        return ScopeField(Redaction.from_wire(self.redaction), self.justification)
+        return ScopeField(Redaction.from_wire(self.redaction), self.justification, self.justification_en)
 
 
 class ScopeContent(Content):

@@ -54,10 +54,11 @@ async def propose(conn: AnyConnection, *, scope: str, purpose: Purpose, fields: 
         version = 1 if latest is None else int(latest["version"]) + 1
         redactions = [json.dumps(field.redaction.to_wire()) for field in fields.values()]
         reasons = [field.justification for field in fields.values()]
+        reasons_en = [field.justification_en for field in fields.values()]
         try:
             await conn.execute(LOCK_PARTNERS, scope)
             await conn.execute(ADD_VERSION, scope, version, purpose.value)
-            await conn.execute(ADD_FIELDS, scope, version, list(fields), redactions, reasons)
+            await conn.execute(ADD_FIELDS, scope, version, list(fields), redactions, reasons, reasons_en)
         except (asyncpg.CheckViolationError, asyncpg.ForeignKeyViolationError):
             raise GrantError("SCOPE_INVALID", "name, purpose or a justification is not one that can be") from None
     return version
@@ -112,7 +113,10 @@ async def retire(conn: AnyConnection, *, scope: str) -> None:
 
 def rules_of(fields: Sequence[Mapping[str, Any]]) -> dict[str, ScopeField]:
     """The fields of a version, from their JSON."""
-    return {field["path"]: ScopeField(Redaction.from_wire(field["redaction"]), field["justification"]) for field in fields}
+    return {
+        field["path"]: ScopeField(Redaction.from_wire(field["redaction"]), field["justification"], field["justification_en"])
+        for field in fields
+    }
 
 
 async def give(

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from gateway.store.grants import rules_of
 from gateway.store.pool import AnyConnection
 from gateway.store.questions import question
-from scopes import Grant, Partner, Purpose, Redaction, Role, Rung, ScopeField, ScopeVersion
+from scopes import Grant, Partner, Purpose, Redaction, Role, Rung, ScopeVersion
 
 LOAD_VIEW = question("view", "view_of_client")
 
@@ -106,8 +107,5 @@ def _scope(item: Mapping[str, Any]) -> ScopeVersion:
         purpose=Purpose(item["purpose"]),
         active_from=datetime.fromisoformat(item["active_from"]),
         retired_at=None if retired_at is None else datetime.fromisoformat(retired_at),
-        fields={
-            field["path"]: ScopeField(redaction=Redaction.from_wire(field["redaction"]), justification=field["justification"])
-            for field in item["fields"]
-        },
+        fields=rules_of(item["fields"]),
     )

@@ -6,7 +6,7 @@ occurs here: text, whole numbers, sorted members).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -137,8 +137,13 @@ def _category(one: OfferedCategory, speech: Speech) -> dict[str, object]:
         "hindrance": None if one.hindrance is None else one.hindrance.name,
         "hindrance_words": None if one.hindrance is None else speech.say(f"consent.hindrance_{one.hindrance.name.lower()}"),
         "fields": [_field(field, one.category, speech) for field in one.fields],
-        "reasons": list(dict.fromkeys(reason for field in one.fields for reason in field.reasons)),
+        "reasons": _reasons(one.fields, speech),
     }
+
+
+def _reasons(fields: Sequence[OfferedField], speech: Speech) -> list[str]:
+    """Each once, in the reader's language."""
+    return list(dict.fromkeys(rule.because(speech.language) for field in fields for rule in field.rules))
 
 
 def _field(field: OfferedField, category: str, speech: Speech) -> dict[str, object]:
@@ -148,7 +153,7 @@ def _field(field: OfferedField, category: str, speech: Speech) -> dict[str, obje
         "redaction": field.redaction.label(),
         "redaction_words": speech.words.redaction(field.redaction.label()),
         "is_pseudonym": field.redaction.rung is Rung.PSEUDONYMISE,
-        "reasons": list(field.reasons),
+        "reasons": _reasons([field], speech),
     }
 
 

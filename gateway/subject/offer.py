@@ -36,6 +36,7 @@ from scopes import (
     Reason,
     Redaction,
     Rung,
+    ScopeField,
     ScopeVersion,
     Sensitivity,
     SettingEvent,
@@ -61,12 +62,12 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OfferedField:
-    """One way in which the partner can see one value. reasons: why it is needed, one for each scope that says so (policy 1.1)."""
+    """One way in which the partner can see one value. rules: of each scope that shows it so, with the reason (policy 1.1)."""
 
     path: str
     kind: Kind
     redaction: Redaction
-    reasons: tuple[str, ...]
+    rules: tuple[ScopeField, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,14 +234,14 @@ def _fields(category: str, scopes: Sequence[ScopeVersion], catalogue: Mapping[st
     for path, field in catalogue.items():
         if field.category != category:
             continue
-        given: dict[Redaction, list[str]] = {}
+        given: dict[Redaction, list[ScopeField]] = {}
         for scope in scopes:
             rule = scope.fields.get(path)
             if rule is not None and rule.redaction.rung is not Rung.WITHHOLD:
-                given.setdefault(rule.redaction, []).append(rule.justification)
-        for redaction, reasons in given.items():
+                given.setdefault(rule.redaction, []).append(rule)
+        for redaction, rules in given.items():
             if not any(other != redaction and meet(field.kind, redaction, other) == redaction for other in given):
-                yield OfferedField(path, field.kind, redaction, tuple(dict.fromkeys(reasons)))
+                yield OfferedField(path, field.kind, redaction, tuple(rules))
 
 
 def _retention(request: AuthorizationRequest, scopes: Sequence[ScopeVersion], asked: Asking) -> timedelta | None:

@@ -24,18 +24,19 @@ select version, purpose from gateway.scope_version where scope = $1 order by ver
 insert into gateway.scope_version (scope, version, purpose) values ($1, $2, $3);
 
 -- name: add_fields
--- in:  scope text, version integer; path, redaction (JSON), justification text[], of one length
+-- in:  scope text, version integer; path, redaction (JSON), justification, justification_en text[], of one length
 -- row: none
-insert into gateway.scope_field (scope, version, path, redaction, justification)
-select $1, $2, f.path, f.redaction::jsonb, f.justification
-  from unnest($3::text[], $4::text[], $5::text[]) f (path, redaction, justification);
+insert into gateway.scope_field (scope, version, path, redaction, justification, justification_en)
+select $1, $2, f.path, f.redaction::jsonb, f.justification, f.justification_en
+  from unnest($3::text[], $4::text[], $5::text[], $6::text[]) f (path, redaction, justification, justification_en);
 
 -- name: version
 -- in:  scope text, version integer
 -- row: purpose text, active_from timestamptz, fields json
 -- scope_version_pkey, scope_field_pkey
 select s.purpose, s.active_from,
-       (select coalesce(json_agg(json_build_object('path', f.path, 'redaction', f.redaction, 'justification', f.justification)
+       (select coalesce(json_agg(json_build_object('path', f.path, 'redaction', f.redaction, 'justification', f.justification,
+                                                   'justification_en', f.justification_en)
                                  order by f.path), '[]')
           from gateway.scope_field f where f.scope = s.scope and f.version = s.version)::text as fields
   from gateway.scope_version s where s.scope = $1 and s.version = $2;
@@ -87,7 +88,8 @@ update gateway.partner_grant set revoked_at = clock_timestamp() where grant_id =
 select s.scope, s.version, s.purpose, s.active_from, s.retired_at,
        coalesce(s.active_from <= statement_timestamp() and (s.retired_at is null or s.retired_at > statement_timestamp()), false)
            as is_active,
-       (select coalesce(json_agg(json_build_object('path', f.path, 'redaction', f.redaction, 'justification', f.justification)
+       (select coalesce(json_agg(json_build_object('path', f.path, 'redaction', f.redaction, 'justification', f.justification,
+                                                   'justification_en', f.justification_en)
                                  order by f.path), '[]')
           from gateway.scope_field f where f.scope = s.scope and f.version = s.version)::text as fields
   from gateway.scope_version s order by s.scope, s.version desc;

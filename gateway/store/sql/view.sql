@@ -14,7 +14,8 @@ select p.partner_id, p.name, p.role, p.processing_location, p.cross_border_mecha
                    'scope', s.scope, 'version', s.version, 'purpose', s.purpose, 'active_from', s.active_from,
                    'retired_at', s.retired_at, 'fields', (
                        select coalesce(json_agg(json_build_object(
-                                  'path', f.path, 'redaction', f.redaction, 'justification', f.justification)
+                                  'path', f.path, 'redaction', f.redaction, 'justification', f.justification,
+                                  'justification_en', f.justification_en)
                                   order by f.path), '[]')
                          from gateway.scope_field f where f.scope = s.scope and f.version = s.version))), '[]')
           from gateway.scope_version s

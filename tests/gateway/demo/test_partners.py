@@ -5,13 +5,13 @@ import pytest
 from gateway.catalogue.weidandan import CATALOGUE
 from gateway.demo.canaries import aviary
 from gateway.demo.partners import AGREED_AT, GRANTED, PARTNERS, DemoScope
-from scopes import CATEGORIES, PURPOSES, Role, Rung, ScopeField, ScopeVersion, review
+from scopes import CATEGORIES, PURPOSES, Role, Rung, ScopeVersion, review
 
 SCOPES = [scope for _, scope in GRANTED]
 
 
 def version_of(scope: DemoScope) -> ScopeVersion:
-    fields = {field.path: ScopeField(redaction=field.redaction, justification=field.justification) for field in scope.fields}
+    fields = {field.path: field.rule for field in scope.fields}
     return ScopeVersion(scope=scope.name, version=1, purpose=scope.purpose, active_from=AGREED_AT, retired_at=None, fields=fields)
 
 

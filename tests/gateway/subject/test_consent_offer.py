@@ -83,7 +83,7 @@ async def test_the_offer_holds_what_policy_6_1_wants_said(asker: Asker, person: 
     assert (offer.partner.role, offer.partner.processing_location, offer.purpose) == (Role.RECIPIENT, "CN", asker.purpose)
     assert [one.category for one in offer.categories] == [NAME, NATIONAL_ID, CITY]
     assert [one.is_sensitive for one in offer.categories] == [False, True, False]
-    assert offer.categories[0].fields[0].reasons == ("orders are made out to it",)
+    assert offer.categories[0].fields[0].rules[0].because("en") == "orders are made out to it"
     assert offer.retention == timedelta(days=180)
     assert offer.client["policy_uri"] == "https://shopmate.example/privacy"
 
@@ -304,3 +304,19 @@ async def _refuse(asker: Asker, person: Person, *categories: str) -> None:
         categories=categories,
         sign_in=False,
     )
+
+
+async def test_reasons_stand_in_the_readers_language(owner: asyncpg.Connection[Any], asker: Asker, person: Person) -> None:
+    """policy 6.1: what cannot be read is no reason; where there is only the controller's own, that one."""
+    await owner.execute(
+        "update gateway.scope_field set justification = '按城市计算运费', justification_en = 'delivery is priced by city'"
+        " where path = 'Subject.city'"
+    )
+    offer = await asker.offer(person)
+    rules = {field.path: field.rules[0] for category in offer.categories for field in category.fields}
+
+    assert rules["Subject.city"].because("zh-CN") == "按城市计算运费"
+    assert rules["Subject.city"].because("en") == "delivery is priced by city"
+    others = [rule for path, rule in rules.items() if path != "Subject.city"]
+    assert others
+    assert all(rule.because("en") == rule.because("zh-CN") != "" for rule in others)
