@@ -18,6 +18,7 @@ from gateway.oauth.keys import KeyStore
 from gateway.request.limits import Limits
 from gateway.settings import Settings
 from tests.support.database import Database
+from tests.support.missing import is_missing
 from tests.support.races import a_lane
 from tests.support.served import served
 from tests.support.surface import GateServer, a_surface_server, raw
@@ -84,7 +85,7 @@ async def run(*command: str, cwd: Path, environment: dict[str, str] | None = Non
 
 async def test_every_audit_of_graphql_over_http_passes(gate_server: GateServer) -> None:
     if shutil.which("npm") is None:
-        pytest.skip("the audits are a package for Node.js, which is not installed here")
+        is_missing("the audits are a package for Node.js, which is not installed here")
     if not (AUDIT / "node_modules" / "graphql-http").exists():
         await run("npm", "ci", "--no-audit", "--no-fund", cwd=AUDIT)
 

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright
+
+from tests.support.missing import is_missing
 
 FOLDER = Path(__file__).resolve().parents[1] / "browser"
 AXE = FOLDER / "node_modules" / "axe-core" / "axe.min.js"
@@ -22,7 +23,7 @@ def chromium_path() -> str:
     """Where the system's Chromium is; skips the test where it has none."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
-        pytest.skip("Chromium is not installed")
+        is_missing("Chromium is not installed")
     return found
 
 
@@ -42,7 +43,7 @@ async def axe_source() -> str:
     """axe-core's text, installed from the lock file where it is not there yet; skips the test where npm is missing."""
     if not AXE.exists():
         if shutil.which("npm") is None:
-            pytest.skip("npm is not installed: axe-core cannot be fetched")
+            is_missing("npm is not installed: axe-core cannot be fetched")
         installing = await asyncio.create_subprocess_exec(
             "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=FOLDER, stdout=asyncio.subprocess.DEVNULL
         )

@@ -13,7 +13,8 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import httpx2
-import pytest
+
+from tests.support.missing import is_missing
 
 FOLDER = Path(__file__).resolve().parents[1] / "openid_provider"
 CLIENT_ID, SECRET = "gateway", "a secret: with/odd&characters"
@@ -48,7 +49,7 @@ async def a_provider(port: int, redirect_uri: str, *, algorithm: str, method: st
 async def _installed() -> str:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        pytest.skip("node and npm are not installed: no OpenID provider can be run")
+        is_missing("node and npm are not installed: no OpenID provider can be run")
     if not (FOLDER / "node_modules" / "oidc-provider").exists():
         installing = await asyncio.create_subprocess_exec(
             npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=FOLDER, stdout=asyncio.subprocess.DEVNULL
