@@ -22,6 +22,7 @@ from gateway.cli import app
 from gateway.settings import Settings
 from tests.support.database import a_folder
 from tests.support.demo import Demo, a_demo
+from tests.support.missing import is_missing
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -97,7 +98,7 @@ def own_demo() -> Iterator[Demo]:
 def answer(own_demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
     """What the README's request brings."""
     if shutil.which("curl") is None:
-        pytest.skip("the README's request is sent with curl, which is not installed")
+        is_missing("the README's request is sent with curl, which is not installed")
     found: Mapping[str, Any] = json.loads(run_as_shown(block("sh", "curl"), own_demo, tmp_path_factory.mktemp("shell")))
     return found
 
@@ -149,6 +150,15 @@ def test_the_demos_limits_are_set_by_the_settings_that_are_named(own_demo: Demo,
 def test_the_partners_site_stands_where_the_demo_says(own_demo: Demo) -> None:
     assert "`http://127.0.0.1:9104/`" in README.read_text()
     assert own_demo.document["partners"]["shopmate"]["site"] in own_demo.screen
+
+
+def test_the_demos_contracts_hold_as_it_is_shown(own_demo: Demo, tmp_path: Path) -> None:
+    """Beside a running demo, with nothing but what is typed."""
+    (tmp_path / "gateway").symlink_to(ROOT / "gateway")
+
+    shown = run_as_shown(block("sh", "contracts verify"), own_demo, tmp_path)
+
+    assert "what adlens gets for ad_measurement" in shown
 
 
 @names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,7 @@ from tests.gateway.contracts.conftest import ServedPlace
 from tests.support.served import free_port
 
 DEMO = Path(__file__).resolve().parents[3] / "gateway" / "demo" / "contracts"
+GUIDE = DEMO.parents[2] / "docs" / "contracts.md"
 GOOD: dict[str, Any] = {
     "partner": "swiftmsg",
     "purpose": "message_delivery",
@@ -92,6 +94,14 @@ async def test_a_draft_is_a_contract_that_holds(served_place: ServedPlace, partn
 
     assert done.exit_code == 0, done.output
     assert yaml.safe_load(done.stdout) == yaml.safe_load((DEMO / f"{partner}.yaml").read_text())
+
+
+async def test_the_example_of_the_documentation_holds(served_place: ServedPlace, tmp_path: Path) -> None:
+    """docs/contracts.md shows a contract line by line."""
+    (example,) = re.findall(r"^```yaml\n(contract:.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "example.yaml").write_text(example)
+
+    assert await findings(served_place, read(tmp_path / "example.yaml")) == ()
 
 
 async def test_a_good_contract_has_no_findings(served_place: ServedPlace, tmp_path: Path) -> None:
