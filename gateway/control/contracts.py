@@ -93,6 +93,8 @@ def verify(
 
     async def run() -> Sequence[Result]:
         contracts = [contract.read(path) for path in contract.paths_in(folder)] if folder is not None else []
+        if not contracts:  # nothing held against nothing must not look like a proof
+            fail("no contract to hold anything against: name a folder of *.yaml", USAGE)
         async with opened(settings, folder, gateway_url=gateway_url, enrolment_file=enrolment_file) as found:
             for one in contracts:
                 contract.check_names(one, found.names)

@@ -14,8 +14,7 @@ from xml.etree.ElementTree import parse as parse_xml
 
 import pytest
 import yaml
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from gateway.cli import app
 from gateway.contracts.contract import Contract, read
@@ -220,10 +219,12 @@ async def test_the_status_tells_what_happened(served_place: ServedPlace, tmp_pat
     nowhere = gateway(served_place, "verify", str(tmp_path / "missing"))
     unenrolled = gateway(served_place, "verify", str(DEMO), "--enrolment", str(tmp_path / "none.json"))
     unknown = gateway(served_place, "draft", "nobody")
+    (tmp_path / "empty").mkdir()
+    nothing = gateway(served_place, "verify", str(tmp_path / "empty"))
     a_file(tmp_path, expect={"mallory": "not visible"})
     stranger = gateway(served_place, "verify", str(tmp_path))
 
-    assert [one.exit_code for one in (broken, nobody, nowhere, unenrolled, unknown, stranger)] == [1, 3, 2, 2, 1, 2]
+    assert [one.exit_code for one in (broken, nobody, nowhere, unenrolled, unknown, nothing, stranger)] == [1, 3, 2, 2, 1, 2, 2]
     assert "alice: expected not visible, got visible" in broken.stdout
     assert "1 of 1" in (tmp_path / "junit.xml").read_text()
 
