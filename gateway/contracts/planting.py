@@ -140,7 +140,7 @@ def _column(expression: str, path: str) -> str:
 
 async def _write_own(conn: Connection, catalogue: Catalogue, place: _Place, wanted: Synthetic) -> None:
     types, _ = await _types(conn, place)
-    row: dict[str, str | None] = {}
+    row: dict[str, str | None] = _fixed(place, wanted, types)
     for path, column in place.columns.items():
         value = wanted.values.get(path)
         if value is not None and not isinstance(value, str):
@@ -159,7 +159,8 @@ async def _write_rows(conn: Connection, catalogue: Catalogue, place: _Place, wan
         if value is None or isinstance(value, str):
             raise Unplantable(Fault.NOT_A_LIST, path)
         columns.append([_stored(catalogue, path, item) for item in value])
-    rows = [dict(zip(place.columns.values(), items, strict=True)) for items in zip_longest(*columns)]
+    fixed = _fixed(place, wanted, types)
+    rows = [fixed | dict(zip(place.columns.values(), items, strict=True)) for items in zip_longest(*columns)]
     await conn.execute(f"delete from {place.table} where {place.subject} = $1", wanted.subject_id)
     ids = sorted(str(uuid5(wanted.subject_id, f"{place.path}:{number}")) for number in range(len(rows)))
     for row, row_id in zip(rows, ids, strict=True):
@@ -169,6 +170,14 @@ async def _write_rows(conn: Connection, catalogue: Catalogue, place: _Place, wan
             elif row.get(key) is None and not is_filled:
                 raise Unplantable(Fault.NO_UUID_KEY, place.path)
         await _insert(conn, place, types, wanted.subject_id, row, "")
+
+
+def _fixed(place: _Place, wanted: Synthetic, types: Mapping[str, str]) -> dict[str, str | None]:
+    """What the table's columns hold that no field names."""
+    found = wanted.columns.get(place.table, {})
+    if not found.keys() <= types.keys():
+        raise Unplantable(Fault.NOT_A_COLUMN, place.path)
+    return {**found}
 
 
 async def _types(conn: Connection, place: _Place) -> tuple[Mapping[str, str], Mapping[str, bool]]:

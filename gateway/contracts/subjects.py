@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -60,6 +60,7 @@ class Synthetic:
 
     values: by schema path; a text for a value of the data subject's own row, a list where the field is a list or stands in a row
     of a list, in the order of the answer. A path that is missing is null, or an empty list.
+    columns: by table, what columns hold that no field names but that the adopter's tables insist on.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Synthetic:
     allows_advertising: bool
     accepts_policy: bool
     collected_in_mainland: bool
+    columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def subject_id(self) -> UUID:
@@ -126,6 +128,10 @@ def _synthetic(document: files.Document, name: str, entry: Mapping[str, Any]) ->
         allows_advertising=entry.get("advertising", True),
         accepts_policy=entry.get("policy", "accepted") == "accepted",
         collected_in_mainland=entry.get("collected_in_mainland", True),
+        columns={
+            table: {column: text.replace("${name}", name) for column, text in columns.items()}
+            for table, columns in document.value.get("columns", {}).items()
+        },
     )
 
 

@@ -8,7 +8,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import strawberry
 
+from gateway.catalogue.definition import Catalogue, Table, value, values
 from gateway.catalogue.weidandan import CATALOGUE
 from gateway.contracts import enrolment
 from gateway.contracts.client import GatewayClient, NoToken, Unreachable
@@ -19,7 +21,7 @@ from gateway.contracts.synthetic import NotOurs, client_id_of, enrol, withdraw
 from gateway.store import consents, policy, subjects
 from gateway.store.consents import PseudonymKeys, verify
 from gateway.store.pool import Connection
-from scopes import CATEGORIES, Purpose
+from scopes import CATEGORIES, Kind, Purpose
 from tests.gateway.contracts.conftest import Place
 from tests.support.served import free_port, served
 from tests.support.world import POLICY
@@ -104,6 +106,54 @@ async def test_a_client_of_the_partner_is_never_made_a_runner(place: Place) -> N
 
     with pytest.raises(NotOurs):
         await enrol(place.conn, place.settings, CATALOGUE, the_default())
+
+
+SHOP = """
+create schema shop;
+create table shop.customer (id uuid primary key, tenant integer not null, login text not null unique, city text);
+create table shop.note (number bigint generated always as identity primary key, customer uuid not null, text text not null)"""
+
+
+@strawberry.type
+class Customer:
+    city: str | None = value(Kind.CITY, "profile.city", "city", description="Where.")
+    notes: list[str | None] | None = values(
+        Kind.TEXT,
+        "support.cases",
+        "text",
+        table=Table("shop.note x", order="x.number", subject="x.customer"),
+        description="What was said.",
+    )
+
+
+async def test_tables_of_an_adopters_own_hold_what_they_insist_on(place: Place, tmp_path: Path) -> None:
+    """Columns that no field names are told in subjects.yaml; keys that the table makes itself are left to it."""
+    await place.conn.execute(SHOP)
+    catalogue = Catalogue(subject=Customer, table="shop.customer x", key="x.id")
+    (tmp_path / "subjects.yaml").write_text(
+        'columns: {shop.customer: {tenant: "7", login: "contract-${name}"}}\n'
+        "subjects:\n  zoe: {values: {Customer.city: 大理市, Customer.notes: [first, second]}}\n"
+        "  yan: {values: {Customer.city: 大理市}}\n"
+    )
+
+    for _ in range(2):
+        for one in read(tmp_path / "subjects.yaml", catalogue):
+            await plant(place.conn, catalogue, one)
+
+    customers = await place.conn.fetch("select tenant, login, city from shop.customer order by login")
+    assert [tuple(row) for row in customers] == [(7, "contract-yan", "大理市"), (7, "contract-zoe", "大理市")]
+    assert [row["text"] for row in await place.conn.fetch("select text from shop.note order by number")] == ["first", "second"]
+
+
+async def test_a_table_that_refuses_is_named_by_its_path(place: Place) -> None:
+    await place.conn.execute(SHOP)
+    catalogue = Catalogue(subject=Customer, table="shop.customer x", key="x.id")
+    one = Synthetic("zoe", "", {"Customer.city": "大理市"}, (), frozenset(), True, True, True)  # noqa: FBT003 - as in the file
+
+    with pytest.raises(Unplantable) as refused:
+        await plant(place.conn, catalogue, one)
+
+    assert (refused.value.fault, refused.value.path) == (Fault.REFUSED_BY_TABLE, "Customer")
 
 
 async def test_a_list_of_a_join_cannot_be_planted_and_says_so(place: Place) -> None:
