@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
@@ -55,8 +55,18 @@ class Answer:
     @property
     def withheld(self) -> Mapping[str, int]:
         """How many of the data subjects shown do not allow a field, by schema path."""
+        return {entry["field"]: entry["count"] for entry in self._withheld}
+
+    @property
+    def reasons(self) -> frozenset[str]:
+        """Why fields were withheld, as the answer tells it."""
+        return frozenset(str(entry.get("reason")) for entry in self._withheld)
+
+    @property
+    def _withheld(self) -> Sequence[Mapping[str, Any]]:
         told = (self.body.get("extensions") or {}).get("disclosure") or {}
-        return {entry["field"]: entry["count"] for entry in told.get("withheld", ())}
+        found: Sequence[Mapping[str, Any]] = told.get("withheld", ())
+        return found
 
 
 class GatewayClient:

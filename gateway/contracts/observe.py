@@ -100,12 +100,19 @@ class _Walk:
                 self._shown(who, f"{type_name}.{name}").extend(items)
         elif inner == self._subject and type_name == "Query":
             self._root(nodes[0], below, value)
-        elif value is None or value == []:
+        elif value == []:
             for path in self._leaves(below, inner):
-                self._shown(who or UNASKED, path).extend([] if value == [] else [None])
+                self._shown(who or UNASKED, path)
         else:
             for item in value if isinstance(value, list) else [value]:
-                self._object(below, inner, item, who)
+                self._item(below, inner, item, who)
+
+    def _item(self, below: list[SelectionSetNode], inner: str, item: Any, who: str | None) -> None:
+        if item is None:
+            for path in self._leaves(below, inner):
+                self._shown(who or UNASKED, path).append(None)
+        else:
+            self._object(below, inner, item, who)
 
     def _root(self, node: FieldNode, below: list[SelectionSetNode], value: Any) -> None:
         """`subject(id:)` and `me`: whom it is about is known from the argument, also where nothing comes out."""

@@ -21,6 +21,7 @@ from scopes import Purpose
 
 SCHEMA_QUESTION = "{ access { sdl } }"
 VALIDATION = "VALIDATION"
+NOT_CONSENTED = "NOT_CONSENTED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ def _compare(run: Run, contract: Contract, seen: Seen, answer: Answer, report: _
             _compare_fields(run, name, asked, shown[name], at, report)
         elif asked:
             report.add(name, "", "visible", "not visible", min(one.line for one in asked.values()))
-    _compare_withheld(contract, shown, answer.withheld, report)
+    _compare_withheld(contract, shown, answer, report)
 
 
 def _compare_fields(
@@ -170,10 +171,14 @@ def planted(run: Run, name: str, path: str) -> str | Sequence[str | None] | None
     return run.subjects[name].values.get(path, None if is_one else ())
 
 
-def _compare_withheld(
-    contract: Contract, shown: Mapping[str, Mapping[str, object]], withheld: Mapping[str, int], report: _Report
-) -> None:
-    """The gateway counts, field by field, how many of those shown do not allow it: exactly those of whom it is expected."""
+def _compare_withheld(contract: Contract, shown: Mapping[str, Mapping[str, object]], answer: Answer, report: _Report) -> None:
+    """The gateway counts, field by field, how many of those shown do not allow it: exactly those of whom it is expected.
+
+    It gives one reason for whatever depends on a data subject: an exact one would tell what they said (DESIGN section 2).
+    """
+    withheld = answer.withheld
+    if answer.reasons - {NOT_CONSENTED}:
+        report.add("", "", f"withheld because {NOT_CONSENTED}", "another reason")
     expected: dict[str, int] = {}
     lines: dict[str, int] = {}
     for name, wanted in contract.expected.items():
