@@ -35,6 +35,14 @@ TOUCHED: Final = (*LEDGERS, "gateway.consent_state", *(f"platform.{table}" for t
 _FOREIGN_KEYS: Final = """
 select quote_ident(conname) as name, pg_get_constraintdef(oid) as definition
   from pg_constraint where conrelid = $1::regclass and contype = 'f' order by conname"""
+# How many data subjects were invented before, by the platform's rows or, where they are missing, by the gateway's; those that
+# contract runs put beside them are none of ours
+# row: their number bigint
+# subject_pkey
+_HELD: Final = """
+select coalesce(nullif((select count(*) from platform.account a left join gateway.subject s using (subject_id)
+                         where s.is_synthetic is not true), 0),
+                (select count(*) from gateway.subject where not is_synthetic))"""
 CONSENT_COLUMNS: Final = (
     *("consent_id", "subject_id", "partner_id", "purpose", "kind", "categories"),
     *("cross_border", "policy_version", "ends_at", "recorded_at"),
@@ -66,9 +74,7 @@ async def fill(url: str, settings: Settings, subjects: int, *, seed: int = SEED)
     keys = PseudonymKeys(settings.key("pseudonym"))
     async with connected(url) as conn, connected(url) as other:
         await conn.execute(PLATFORM.read_text())
-        held = await conn.fetchval(
-            "select coalesce(nullif((select count(*) from platform.account), 0), count(*)) from gateway.subject"
-        )
+        held = await conn.fetchval(_HELD)
         await _check_key(conn, keys)
         everybody, birds = folk(seed, held - COUNT if held else subjects), aviary(seed)
         # While the database folds what everybody agreed to, this process has nothing else to do than invent the platform's rows

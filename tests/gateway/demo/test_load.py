@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -17,7 +17,7 @@ from gateway.demo.partners import GRANTED
 from gateway.demo.register import ClientTaken, register_client
 from gateway.demo.sign_ins import SIGN_INS, give_sign_ins
 from gateway.settings import Settings
-from gateway.store import consents
+from gateway.store import consents, subjects
 from gateway.store.consents import PseudonymKeys
 from gateway.store.pool import Connection
 from scopes import CATEGORIES, pseudonym
@@ -69,6 +69,20 @@ async def test_a_second_filling_changes_nothing(filled: Filled, module_database:
     again = await fill(module_database.owner_url, settings, 50)
 
     assert again == Filled(subjects=SUBJECTS + COUNT, is_new=False, partner_ids=filled.partner_ids)
+
+
+async def test_data_subjects_of_contract_runs_are_none_of_the_demos(
+    filled: Filled, conn: Connection, module_database: Database, settings: Settings
+) -> None:
+    synthetic = uuid4()
+    await subjects.register(conn, subject_id=synthetic, is_synthetic=True)
+    await conn.execute("insert into platform.account (subject_id) values ($1)", synthetic)
+
+    again = await fill(module_database.owner_url, settings, 50)
+
+    assert again.subjects == filled.subjects
+    await conn.execute("delete from platform.account where subject_id = $1", synthetic)
+    await conn.execute("delete from gateway.subject where subject_id = $1", synthetic)
 
 
 @pytest.mark.usefixtures("filled")
