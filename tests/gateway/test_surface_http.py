@@ -7,7 +7,6 @@ import asyncio
 import gzip
 import json
 import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from gateway.oauth.keys import KeyStore
 from gateway.request.limits import Limits
 from gateway.settings import Settings
 from tests.support.database import Database
-from tests.support.missing import is_missing
+from tests.support.packages import node_with
 from tests.support.races import a_lane
 from tests.support.served import served
 from tests.support.surface import GateServer, a_surface_server, raw
@@ -84,12 +83,9 @@ async def run(*command: str, cwd: Path, environment: dict[str, str] | None = Non
 
 
 async def test_every_audit_of_graphql_over_http_passes(gate_server: GateServer) -> None:
-    if shutil.which("npm") is None:
-        is_missing("the audits are a package for Node.js, which is not installed here")
-    if not (AUDIT / "node_modules" / "graphql-http").exists():
-        await run("npm", "ci", "--no-audit", "--no-fund", cwd=AUDIT)
+    node = await node_with(AUDIT, "graphql-http")
 
-    out = await run("node", "audit.mjs", gate_server.url, cwd=AUDIT, environment={"AUDIT_TOKEN": gate_server.token})
+    out = await run(node, "audit.mjs", gate_server.url, cwd=AUDIT, environment={"AUDIT_TOKEN": gate_server.token})
 
     results = json.loads(out)
     assert [result for result in results if result["status"] != "ok"] == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 
 from tests.support.missing import is_missing
+from tests.support.packages import node_with
 
 FOLDER = Path(__file__).resolve().parents[1] / "browser"
 AXE = FOLDER / "node_modules" / "axe-core" / "axe.min.js"
@@ -41,13 +41,7 @@ async def a_browser() -> AsyncIterator[Browser]:
 
 async def axe_source() -> str:
     """axe-core's text, installed from the lock file where it is not there yet; skips the test where npm is missing."""
-    if not AXE.exists():
-        if shutil.which("npm") is None:
-            is_missing("npm is not installed: axe-core cannot be fetched")
-        installing = await asyncio.create_subprocess_exec(
-            "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=FOLDER, stdout=asyncio.subprocess.DEVNULL
-        )
-        assert await installing.wait() == 0
+    await node_with(FOLDER, "axe-core")
     return AXE.read_text(encoding="utf-8")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +13,7 @@ from urllib.parse import urljoin
 
 import httpx2
 
-from tests.support.missing import is_missing
+from tests.support.packages import node_with
 
 FOLDER = Path(__file__).resolve().parents[1] / "openid_provider"
 CLIENT_ID, SECRET = "gateway", "a secret: with/odd&characters"
@@ -30,7 +29,7 @@ def free_port() -> int:
 @asynccontextmanager
 async def a_provider(port: int, redirect_uri: str, *, algorithm: str, method: str) -> AsyncIterator[str]:
     """Its issuer. Skips the test, with the reason, where node or npm is missing."""
-    node = await _installed()
+    node = await node_with(FOLDER, "oidc-provider")
     process = await asyncio.create_subprocess_exec(
         node, "provider.mjs", str(port), redirect_uri, algorithm, method,
         cwd=FOLDER, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
@@ -44,18 +43,6 @@ async def a_provider(port: int, redirect_uri: str, *, algorithm: str, method: st
     finally:
         process.kill()
         await process.wait()
-
-
-async def _installed() -> str:
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        is_missing("node and npm are not installed: no OpenID provider can be run")
-    if not (FOLDER / "node_modules" / "oidc-provider").exists():
-        installing = await asyncio.create_subprocess_exec(
-            npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=FOLDER, stdout=asyncio.subprocess.DEVNULL
-        )
-        assert await installing.wait() == 0
-    return node
 
 
 async def sign_in_there(http: httpx2.AsyncClient, address: str, login: str) -> str:
