@@ -16,6 +16,7 @@ from gateway.store.grants import GrantError
 from gateway.store.halts import HaltError
 from gateway.store.partners import PartnerError
 from gateway.store.pool import Connection
+from gateway.store.registered import OperationError
 
 DOES_NOT_HOLD, USAGE = 1, 2
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -40,7 +41,7 @@ def ask(question: Callable[[Connection], Awaitable[Found]]) -> Found:
     except GrantError as refused:
         findings = "".join(f"\n{finding.path}: {finding.fault.value}" for finding in refused.findings)
         fail(f"{refused.code}: {refused}{findings}", DOES_NOT_HOLD)
-    except (ConsentError, HaltError, PartnerError) as refused:
+    except (ConsentError, HaltError, OperationError, PartnerError) as refused:
         fail(f"{refused.code}: {refused}", DOES_NOT_HOLD)
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         fail("this database holds no gateway: `gateway migrate` makes one", DOES_NOT_HOLD)

@@ -6,12 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.control import operations
 from gateway.control.answer import USAGE, AsJson, ask, fail, tell
 from gateway.oauth.registration import InvalidClientMetadata, validate
 from gateway.store import partners
 from gateway.store.pool import Connection
 
 app = typer.Typer(help="Partners and their clients.", no_args_is_help=True)
+app.command("register-operation")(operations.register_operation)
+app.command("operations")(operations.list_operations)
+app.command("end-operation")(operations.end_operation)
 
 
 @app.command("list")

@@ -1,7 +1,7 @@
 """Grant, scope version and purpose: from an operation to its plan and its compiled statement, or one refusal for the whole."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.catalogue.definition import Catalogue
@@ -68,7 +68,7 @@ class Authoriser:
         slots = tuple(self._slot(root, data) for root in roots)
         if not data:
             return Planned(None, liveness(), slots, local, (), "", is_sensitive=False)
-        decided = self._plan(named, view, caller, data)
+        decided = decide(self.catalogue, view, data, named=named, held=caller.scopes, categories=caller.categories)
         statement = compile_statement(
             self.catalogue,
             decided,
@@ -97,29 +97,39 @@ class Authoriser:
             return Slot(key, next(n for n, other in enumerate(data) if other is root), None)
         return Slot(key, -1, b'"Query"' if root.name == "__typename" else None)
 
-    def _plan(self, named: Purpose | None, view: GrantView, caller: Caller, data: list[Selected]) -> Plan:
-        purposes = {scope.purpose for scope in view.scopes if scope.scope in caller.scopes}
-        purpose = named or (next(iter(purposes)) if len(purposes) == 1 else None)
-        held = {
-            path
-            for path, offers in view.offers.items()
-            if caller.may_read(self.catalogue.fields[path].category)
-            and any(o.scope in caller.scopes and o.purpose is purpose for o in offers)
-        }
-        paths: dict[str, None] = {}
-        for root in data:
-            for node in nodes_of(root):
-                selected = leaf_paths(self.catalogue, [held, view.offers], node.children, self.catalogue.subject.name)
-                paths.update(dict.fromkeys(selected))
-        return plan(
-            partner=view.partner,
-            grants=view.grants,
-            scopes=view.scopes,
-            held=caller.scopes,
-            purpose=named,
-            paths=list(paths),
-            categories=caller.categories,
-            catalogue=self.catalogue.fields,
-            halted=Halted.nothing(),
-            now=view.loaded_at,
-        )
+
+def decide(
+    catalogue: Catalogue,
+    view: GrantView,
+    data: Sequence[Selected],
+    *,
+    named: Purpose | None,
+    held: frozenset[str],
+    categories: frozenset[str] | None,
+) -> Plan:
+    """What an operation may fetch. data: its data root fields. named: the purpose that it names. held, categories: the token's
+    scopes and what they are narrowed to. Raises Refused."""
+    purposes = {scope.purpose for scope in view.scopes if scope.scope in held}
+    purpose = named or (next(iter(purposes)) if len(purposes) == 1 else None)
+    readable = {
+        path
+        for path, offers in view.offers.items()
+        if (categories is None or catalogue.fields[path].category in categories)
+        and any(o.scope in held and o.purpose is purpose for o in offers)
+    }
+    paths: dict[str, None] = {}
+    for root in data:
+        for node in nodes_of(root):
+            paths.update(dict.fromkeys(leaf_paths(catalogue, [readable, view.offers], node.children, catalogue.subject.name)))
+    return plan(
+        partner=view.partner,
+        grants=view.grants,
+        scopes=view.scopes,
+        held=held,
+        purpose=named,
+        paths=list(paths),
+        categories=categories,
+        catalogue=catalogue.fields,
+        halted=Halted.nothing(),
+        now=view.loaded_at,
+    )

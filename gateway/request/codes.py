@@ -38,7 +38,7 @@ class Code(StrEnum):
     DPOP_PROOF_INVALID = auto()
     DPOP_NONCE_REQUIRED = auto()
     STEP_UP_REQUIRED = auto()
-    # what the partner may do; the members of scopes.Refusal
+    # what the partner may do; all but the last are the members of scopes.Refusal
     INSUFFICIENT_SCOPE = auto()
     NOT_IN_SCOPE = auto()
     PURPOSE_REQUIRED = auto()
@@ -47,6 +47,7 @@ class Code(StrEnum):
     RESIDENCY = auto()
     HALTED = auto()
     NO_LIVE_GRANT = auto()
+    OPERATION_NOT_REGISTERED = auto()
     # the HTTP request
     BAD_REQUEST = auto()
     METHOD_NOT_ALLOWED = auto()
@@ -101,6 +102,7 @@ STATUS: Final[Mapping[Code, int]] = MappingProxyType(
         Code.RESIDENCY: 403,
         Code.HALTED: 403,
         Code.NO_LIVE_GRANT: 403,
+        Code.OPERATION_NOT_REGISTERED: 403,
         Code.BAD_REQUEST: 400,
         Code.METHOD_NOT_ALLOWED: 405,
         Code.NOT_ACCEPTABLE: 406,
@@ -141,6 +143,7 @@ STATUS: Final[Mapping[Code, int]] = MappingProxyType(
 SOFT: Final[frozenset[Code]] = frozenset(
     {
         Code.PURPOSE_REQUIRED,
+        Code.DOCUMENT_ID_UNKNOWN,
         Code.SYNTAX,
         Code.VALIDATION,
         Code.OPERATION_NAME,
@@ -175,6 +178,7 @@ MESSAGE: Final[Mapping[Code, str]] = MappingProxyType(
         Code.RESIDENCY: "No mechanism for cross-border transfer is recorded for this partner.",
         Code.HALTED: "Disclosure is halted at present.",
         Code.NO_LIVE_GRANT: "No grant or agreement of this partner is in force.",
+        Code.OPERATION_NOT_REGISTERED: "This partner is answered its registered operations only, and this is none of them.",
         Code.BAD_REQUEST: "The HTTP request is malformed.",
         Code.METHOD_NOT_ALLOWED: "This method is not allowed here.",
         Code.NOT_ACCEPTABLE: "None of the accepted media types can be produced.",
@@ -189,7 +193,7 @@ MESSAGE: Final[Mapping[Code, str]] = MappingProxyType(
         Code.JSON_DUPLICATE_KEY: "A JSON object repeats a key.",
         Code.BATCH_REFUSED: "Batched requests are not accepted.",
         Code.PARAMETER_INVALID: "A request parameter is missing, repeated or of the wrong type.",
-        Code.DOCUMENT_ID_UNKNOWN: "Persisted documents are not supported: send the query.",
+        Code.DOCUMENT_ID_UNKNOWN: "No document is registered for this partner under this id.",
         Code.SYNTAX: "The document is not valid GraphQL.",
         Code.VALIDATION: "The document is not valid against the schema of this partner.",
         Code.OPERATION_NAME: "The operation to run is not named, or not in the document.",

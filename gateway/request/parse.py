@@ -70,7 +70,7 @@ def parse(received: Received, partner_schema: PartnerSchema, limits: Limits) -> 
         node=chosen,
         fragments=fragments,
         partner_schema=partner_schema,
-        named=_purpose(chosen),
+        named=named_purpose(chosen),
         switches=switch_names(chosen, fragments),
         simple=_simple(chosen),
     )
@@ -109,7 +109,8 @@ def requested_cost(operation: Operation, operation_name: str | None, variables: 
     return found
 
 
-def _purpose(node: OperationDefinitionNode) -> Argument | None:
+def named_purpose(node: OperationDefinitionNode) -> Argument | None:
+    """What `@purpose` on an operation says; None where there is none."""
     for directive in node.directives or ():
         if directive.name.value == "purpose":
             for argument in directive.arguments or ():

@@ -27,6 +27,7 @@ NEST_MAX: Final = 32  # levels of lists and objects in variables
 DIGITS_MAX: Final = 40  # of one number: no GraphQL scalar here is longer
 HEADER_MAX: Final = 1_024  # a header that has to be parsed
 SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")  # only escapes can bring a lone surrogate through UTF-8
+SHA256_ID: Final = re.compile(r"(?:sha256:)?([0-9a-f]{64})")  # without its prefix, a custom identifier that means the same
 CLOSE: Final = {"Connection": "close"}  # the rest of the body is not worth reading
 
 
@@ -57,7 +58,10 @@ class Head(NamedTuple):
 
 
 class Received(NamedTuple):
-    """A well-formed GraphQL request. It holds what a partner wrote, so it prints as nothing."""
+    """A well-formed GraphQL request. It holds what a partner wrote, so it prints as nothing.
+
+    document_sha256: in hexadecimal, where the request names a persisted document; its text is empty until that is found.
+    """
 
     document: str
     operation_name: str | None
@@ -65,6 +69,7 @@ class Received(NamedTuple):
     authorization: str | None
     media: Media
     method: str
+    document_sha256: str | None = None
 
     def __repr__(self) -> str:
         return f"<document of {len(self.document)} characters>"
@@ -198,12 +203,8 @@ def _query_parameters(query: bytes, limits: Limits) -> Mapping[str, object]:
 
 
 def _received(head: Head, parameters: Mapping[str, object]) -> Received:
-    document, name = parameters.get("query"), parameters.get("operationName")
-    variables, extensions = parameters.get("variables"), parameters.get("extensions")
-    if document is None and (parameters.get("documentId") is not None or _is_persisted(extensions)):
-        raise GatewayError(Code.DOCUMENT_ID_UNKNOWN)
-    if not isinstance(document, str):
-        raise GatewayError(Code.PARAMETER_INVALID, extensions={"parameter": "query"})
+    document, document_sha256 = _document(parameters)
+    name, variables, extensions = parameters.get("operationName"), parameters.get("variables"), parameters.get("extensions")
     if name is not None and not isinstance(name, str):
         raise GatewayError(Code.PARAMETER_INVALID, extensions={"parameter": "operationName"})
     if variables is not None and not isinstance(variables, dict):
@@ -212,7 +213,28 @@ def _received(head: Head, parameters: Mapping[str, object]) -> Received:
         raise GatewayError(Code.PARAMETER_INVALID, extensions={"parameter": "extensions"})
     if variables:
         _judge_nesting(variables)
-    return Received(document, name, variables or {}, head.authorization, head.media, head.method)
+    return Received(document, name, variables or {}, head.authorization, head.media, head.method, document_sha256)
+
+
+def _document(parameters: Mapping[str, object]) -> tuple[str, str | None]:
+    """The document, or the SHA-256 that identifies a persisted one (GraphQL over HTTP, appendix on persisted documents).
+
+    A request has one or the other. Raises GatewayError: PARAMETER_INVALID, and DOCUMENT_ID_UNKNOWN for an identifier of another
+    kind, automatic persisted queries among them.
+    """
+    document, document_id = parameters.get("query"), parameters.get("documentId")
+    if document_id is None:
+        if isinstance(document, str):
+            return document, None
+        if document is None and _is_persisted(parameters.get("extensions")):
+            raise GatewayError(Code.DOCUMENT_ID_UNKNOWN)
+        raise GatewayError(Code.PARAMETER_INVALID, extensions={"parameter": "query"})
+    if document is not None or not isinstance(document_id, str):
+        raise GatewayError(Code.PARAMETER_INVALID, extensions={"parameter": "documentId"})
+    identified = SHA256_ID.fullmatch(document_id)
+    if identified is None:
+        raise GatewayError(Code.DOCUMENT_ID_UNKNOWN)
+    return "", identified[1]
 
 
 def _is_persisted(extensions: object) -> bool:

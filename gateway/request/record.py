@@ -79,12 +79,10 @@ async def add_refusal(
     client_id: str,
     token_id: UUID,
     code: str,
-    document: str,
+    document_sha256: bytes,
 ) -> None:
-    """Record that an authenticated client's operation was refused as a whole. code: of scopes.Refusal or a token's end."""
-    await connection.execute(
-        ADD_REFUSAL, refusal_id, partner_id, client_id, token_id, code, hashlib.sha256(document.encode()).digest()
-    )
+    """Record that an authenticated client's operation was refused as a whole. code: of serve.RECORDED."""
+    await connection.execute(ADD_REFUSAL, refusal_id, partner_id, client_id, token_id, code, document_sha256)
 
 
 def recording(

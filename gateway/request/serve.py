@@ -22,6 +22,7 @@ from gateway.request.lru import Lru
 from gateway.request.parse import Operation, coerce, parse, requested_cost
 from gateway.request.receive import Received
 from gateway.request.record import Projection, add_projection, add_refusal
+from gateway.request.registered import resolve, sha256_of
 from gateway.request.run import Run, reader
 from gateway.request.statement import Statement, liveness
 from gateway.schema.view import PartnerSchema, Schemas
@@ -51,7 +52,7 @@ VERDICTS = {
     None: Code.TOKEN_INVALID,
 }
 LIVENESS = liveness()
-RECORDED = frozenset({*(refusal.value for refusal in Refusal), Code.TOKEN_REVOKED.value})
+RECORDED = frozenset({*(refusal.value for refusal in Refusal), Code.OPERATION_NOT_REGISTERED.value, Code.TOKEN_REVOKED.value})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -162,7 +163,8 @@ class Gate:
             fixed = local.answer(prepared.operation, prepared.planned, prepared.variables, self._catalogue, view, caller)
         return _assemble(prepared, ran, fixed, throttle)
 
-    def _prepare(self, caller: Caller, received: Received, sight: Sight) -> Prepared:
+    def _prepare(self, caller: Caller, asked: Received, sight: Sight) -> Prepared:
+        received = resolve(asked, sight.view)
         operation = self._operation(sight.schema, received)
         variables = coerce(operation, received.variables)
         cost = requested_cost(operation, received.operation_name, variables, self._limits)
@@ -274,7 +276,7 @@ class Gate:
                 client_id=caller.client_id,
                 token_id=caller.token_id,
                 code=error.code.value,
-                document=received.document,
+                document_sha256=sha256_of(received),
             )
 
 

@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+
 from gateway.store.grants import rules_of
 from gateway.store.pool import AnyConnection
 from gateway.store.questions import question
 from scopes import Grant, Partner, Purpose, Redaction, Role, Rung, ScopeVersion
 
-LOAD_VIEW = question("view", "view_of_client")
+LOAD_VIEW = question("view", "view")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class GrantView:
 
     version: the gate's statement gives no data under any other. valid_until: the next instant at which a grant, a scope or the
     agreement begins or ends by itself; the statement gives no data from then on. offers: by schema path; a path without one does
-    not exist for this partner. ordinals: category -> bit of consent_state.covered.
+    not exist for this partner. ordinals: category -> bit of consent_state.covered. registered: the documents that it may name by
+    their SHA-256 in hexadecimal; registered_only: and no others are answered.
     """
 
     partner: Partner
@@ -41,13 +44,23 @@ class GrantView:
     scopes: tuple[ScopeVersion, ...]
     offers: Mapping[str, tuple[Offer, ...]]
     ordinals: Mapping[str, int]
+    registered: Mapping[str, str]
+    registered_only: bool
 
 
 async def load_view(connection: AnyConnection, client_id: str) -> GrantView | None:
     """The view of the partner that `client_id` belongs to, in one snapshot; None where no such client is registered."""
-    row = await connection.fetchrow(LOAD_VIEW, client_id)
-    if row is None:
-        return None
+    row = await connection.fetchrow(LOAD_VIEW, client_id, None)
+    return None if row is None else _view(row)
+
+
+async def load_view_of_partner(connection: AnyConnection, partner_id: UUID) -> GrantView | None:
+    """The same for a partner, whether it has a client or not; None where no such partner is registered."""
+    row = await connection.fetchrow(LOAD_VIEW, None, partner_id)
+    return None if row is None else _view(row)
+
+
+def _view(row: asyncpg.Record) -> GrantView:
     now: datetime = row["loaded_at"]
     partner = Partner(
         partner_id=row["partner_id"],
@@ -76,6 +89,8 @@ async def load_view(connection: AnyConnection, client_id: str) -> GrantView | No
         scopes=scopes,
         offers=_offers(scopes),
         ordinals=json.loads(row["ordinals"]),
+        registered=json.loads(row["registered"]),
+        registered_only=row["registered_only"],
     )
 
 

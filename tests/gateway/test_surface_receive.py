@@ -65,7 +65,11 @@ MALFORMED: Mapping[str, tuple[bytes, Code]] = {
     "variables are a string": (body(variables="{}"), Code.PARAMETER_INVALID),
     "variables are a list": (body(variables=[{}]), Code.PARAMETER_INVALID),
     "extensions are zero": (body(extensions=0), Code.PARAMETER_INVALID),
-    "a persisted document": (b'{"documentId": "sha256:abc"}', Code.DOCUMENT_ID_UNKNOWN),
+    "a persisted document of no SHA-256": (b'{"documentId": "sha256:abc"}', Code.DOCUMENT_ID_UNKNOWN),
+    "a persisted document of another kind": (body(query=None, documentId="x-md5:" + "a" * 32), Code.DOCUMENT_ID_UNKNOWN),
+    "a persisted document in capitals": (body(query=None, documentId="sha256:" + "A" * 64), Code.DOCUMENT_ID_UNKNOWN),
+    "a persisted document and a query": (body(documentId="sha256:" + "a" * 64), Code.PARAMETER_INVALID),
+    "a document id is a number": (body(query=None, documentId=5), Code.PARAMETER_INVALID),
     "an automatic persisted query": (b'{"extensions": {"persistedQuery": {"version": 1}}}', Code.DOCUMENT_ID_UNKNOWN),
 }
 
@@ -124,7 +128,8 @@ async def test_a_mutation_over_get_is_refused_as_a_method() -> None:
         (b"query=%7B__typename%7D&variables=%7B%22a%22:1,%22a%22:2%7D", Code.JSON_DUPLICATE_KEY),
         (b"query=%7B__typename%7D&extensions=no", Code.JSON_INVALID),
         (b"&".join(b"a%d=1" % number for number in range(30)), Code.PARAMETER_INVALID),
-        (b"documentId=abc", Code.DOCUMENT_ID_UNKNOWN),
+        (b"query=%7B__typename%7D&documentId=sha256:" + b"a" * 64, Code.PARAMETER_INVALID),
+        (b"documentId=a&documentId=a", Code.PARAMETER_INVALID),
         (b"query=" + b"a" * 9_000, Code.URL_TOO_LONG),
     ],
 )
