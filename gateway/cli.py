@@ -19,7 +19,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from gateway.control import clients, consents, contracts, disclosures, halt, partners, scopes, upkeep
+from gateway.control import accounts, clients, consents, contracts, disclosures, halt, partners, scopes, upkeep
 from gateway.oauth import cli as keys
 from gateway.settings import Settings, UnknownSetting, UnusableMasterKey
 from gateway.store.cluster import EmbeddedFailed
@@ -39,6 +39,7 @@ app = typer.Typer(
 )
 migrations = typer.Typer(help="The schema of the database.")
 app.add_typer(migrations, name="migrate")
+app.add_typer(accounts.app, name="accounts")
 app.add_typer(clients.app, name="clients")
 app.add_typer(consents.app, name="consents")
 app.add_typer(contracts.app, name="contracts")

@@ -173,6 +173,7 @@ create table gateway.consent_refusal (
     partner_id uuid not null references gateway.partner,
     purpose text collate "C",                           -- null: sign-in
     categories text[] not null,
+    lifted boolean not null default false,              -- the data subject may be asked again: what it refused before counts no longer
     refused_at timestamptz not null default now()
 );
 create index consent_refusal_by_subject on gateway.consent_refusal (subject_id, partner_id, refused_at);

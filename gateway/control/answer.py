@@ -10,6 +10,7 @@ import asyncpg
 import typer
 
 from gateway.settings import Settings
+from gateway.store.accounts import AccountError
 from gateway.store.consents import ConsentError
 from gateway.store.embedded import owner_url
 from gateway.store.grants import GrantError
@@ -41,7 +42,7 @@ def ask(question: Callable[[Connection], Awaitable[Found]]) -> Found:
     except GrantError as refused:
         findings = "".join(f"\n{finding.path}: {finding.fault.value}" for finding in refused.findings)
         fail(f"{refused.code}: {refused}{findings}", DOES_NOT_HOLD)
-    except (ConsentError, HaltError, OperationError, PartnerError) as refused:
+    except (AccountError, ConsentError, HaltError, OperationError, PartnerError) as refused:
         fail(f"{refused.code}: {refused}", DOES_NOT_HOLD)
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         fail("this database holds no gateway: `gateway migrate` makes one", DOES_NOT_HOLD)

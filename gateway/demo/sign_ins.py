@@ -12,6 +12,7 @@ from argon2.exceptions import VerifyMismatchError
 from gateway.demo import document
 from gateway.demo.document import Document
 from gateway.demo.wills import POLICY
+from gateway.store.accounts import SET
 from gateway.store.pool import Connection
 
 SIGN_INS: Final = 10
@@ -65,12 +66,6 @@ select a.subject_id, a.login
 # account_subject_id_key
 _ACCOUNTS: Final = "select subject_id, login, password_hash from gateway.account where subject_id = any($1)"
 
-# in:  login text, subject_id uuid, password_hash text
-# account_subject_id_key
-_SET: Final = """
-insert into gateway.account (login, subject_id, password_hash) values ($1, $2, $3)
-on conflict (subject_id) do update set login = excluded.login, password_hash = excluded.password_hash, changed_at = now()"""
-
 
 async def give_sign_ins(
     conn: Connection, canaries: Sequence[UUID], partner_ids: Mapping[str, UUID], earlier: Document
@@ -88,7 +83,7 @@ async def give_sign_ins(
         password = document.password(earlier, str(subject_id))
         account = kept.get(subject_id)
         if account is None or account["login"] != login or not await asyncio.to_thread(_is, password, account["password_hash"]):
-            await conn.execute(_SET, login, subject_id, await asyncio.to_thread(PasswordHasher().hash, password))
+            await conn.execute(SET, login, subject_id, await asyncio.to_thread(PasswordHasher().hash, password))
         found.append((subject_id, {"login": login, "password": password}))
     return found
 

@@ -27,6 +27,9 @@ ACCEPTANCE = question("subject_pages", "acceptance_of_subject")
 LAST_ACCESSES = question("subject_pages", "last_accesses")
 SIGNED_IN = question("subject_pages", "signed_in")
 SIGN_INS = question("subject_pages", "sign_ins")
+MAY_SIGN_IN = question("subject_pages", "may_sign_in")
+END_SIGN_IN = question("subject_pages", "end_sign_in")
+QUIET_NOW = question("subject_pages", "quiet_now")
 DISCLOSURES = question("subject_pages", "disclosures_of_subject")
 PROJECTIONS = question("subject_pages", "projections")
 SETTINGS = question("subject_pages", "settings_of_subject")
@@ -181,6 +184,16 @@ class SignIn:
 
 
 @dataclass(frozen=True, slots=True)
+class QuietNow:
+    """purpose: None for signing in. until: when the partner may ask again by itself."""
+
+    partner_id: UUID
+    legal_name: str
+    purpose: Purpose | None
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class OpenSession:
     session_id: UUID
     acr: str
@@ -244,6 +257,25 @@ async def sign_ins(conn: AnyConnection, subject_id: UUID, *, after: tuple[dateti
     """Newest first. after: instant and id of the last one seen."""
     at, login_id = after or (await conn.fetchval(NOW), LAST_ID)
     return [SignIn(**row) for row in await conn.fetch(SIGN_INS, subject_id, at, login_id, page_size)]
+
+
+async def may_sign_in(conn: AnyConnection, subject_id: UUID) -> dict[UUID, datetime]:
+    """The partners that this data subject signs in to without being asked again, and since when; the oldest first."""
+    return {row["partner_id"]: row["since"] for row in await conn.fetch(MAY_SIGN_IN, subject_id)}
+
+
+async def end_sign_in(conn: AnyConnection, subject_id: UUID, partner_id: UUID) -> int:
+    """End every grant to sign in to this partner, with its tokens; returns how many there were."""
+    return len(await conn.fetch(END_SIGN_IN, subject_id, partner_id))
+
+
+async def quiet_now(conn: AnyConnection, subject_id: UUID, within: timedelta) -> list[QuietNow]:
+    """What partners may not ask about for now; the first to end comes first."""
+    rows = await conn.fetch(QUIET_NOW, subject_id, within)
+    return [
+        QuietNow(row["partner_id"], row["legal_name"], None if row["purpose"] is None else Purpose(row["purpose"]), row["until"])
+        for row in rows
+    ]
 
 
 async def disclosures(

@@ -17,7 +17,7 @@ from gateway.subject.disclosures import read_position, write_position
 PATH: Final = "/me/logins"
 PAGE_SIZE: Final = 20
 ACRS: Final = ("pwd", "passkey", "upstream")
-DONE: Final = frozenset({"session_ended", "sessions_ended", "session_gone"})
+DONE: Final = frozenset({"session_ended", "sessions_ended", "session_gone", "sign_in_ended", "sign_in_gone"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,10 @@ async def show(visit: Visit) -> Response:
         "me_logins.html",
         here="logins",
         done=visit.done(DONE),
+        admitted=[
+            (partners[partner_id], since)
+            for partner_id, since in (await subject_pages.may_sign_in(visit.conn, subject_id)).items()
+        ],
         rows=[Row(partners[one.partner_id].legal_name, one.logged_in_at) for one in page],
         sessions=sorted(
             await subject_pages.open_sessions(visit.conn, subject_id),
@@ -67,3 +71,14 @@ async def end(visit: Visit) -> Response:
     if not ended:
         return see(PATH, done="session_gone")
     return see(PATH, done="session_ended" if session_id else "sessions_ended")
+
+
+async def end_partner(visit: Visit) -> Response:
+    """POST /me/logins/partner: `partner` signs this data subject in no longer without asking; its tokens end."""
+    subject_id = visit.session.subject_id
+    partners = await subject_pages.partners_about(visit.conn, subject_id)
+    partner = next((one for one in partners.values() if one.name == visit.one("partner")), None)
+    if partner is None:
+        raise NotFound
+    ended = await subject_pages.end_sign_in(visit.conn, subject_id, partner.partner_id)
+    return see(PATH, done="sign_in_ended" if ended else "sign_in_gone")

@@ -30,7 +30,9 @@ def routes(desk: Desk) -> list[Route]:
         "/me/consents/{consent_id}/narrow": consents_page.narrow,
         "/me/consents/{consent_id}/withdraw": consents_page.withdraw,
         "/me/privacy": privacy_page.change,
+        "/me/privacy/ask-again": privacy_page.ask_again,
         "/me/logins/end": logins_page.end,
+        "/me/logins/partner": logins_page.end_partner,
     }
     return [
         *(Route(path, page(desk, handler), methods=["GET"]) for path, handler in pages.items()),

@@ -29,7 +29,11 @@ __all__ = ["Language", "Pages", "language_of", "static_route"]
 
 FOLDER: Final = Path(__file__).parent
 ZONE: Final = ZoneInfo("Asia/Shanghai")
-STATIC: Final = {"style.css": "text/css; charset=utf-8", "passkey.js": "text/javascript; charset=utf-8"}
+STATIC: Final = {
+    "style.css": "text/css; charset=utf-8",
+    "passkey.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
 
 HEADERS: Final[Mapping[str, str]] = {
     "X-Frame-Options": "DENY",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from starlette.responses import Response
 
 from gateway.store import consents, subject_pages
 from gateway.store.consents import NODES
-from gateway.store.subject_pages import KnownPartner
+from gateway.store.subject_pages import KnownPartner, QuietNow
+from gateway.subject import quiet
 from gateway.subject.desk import NotFound, Visit, see
 from gateway.subject.privacy import Settings, nodes, privacy
 from scopes import CATEGORIES, Switch
@@ -26,6 +28,7 @@ async def show(visit: Visit) -> Response:
         here="privacy",
         done=_done(visit, partner, list(partners.values())),
         view=privacy(settings, partners, partner),
+        quiet=[] if partner else await _quiet(visit),
         node={name: visit.t(f"me.node_{name}") for name in nodes()},
     )
 
@@ -59,6 +62,19 @@ async def change(visit: Visit) -> Response:
     return see(PATH, done=allowed, **{name: value for name, value in named.items() if value})
 
 
+async def ask_again(visit: Visit) -> Response:
+    """POST /me/privacy/ask-again: `partner` may ask about `purpose` again, or about signing in where it names none."""
+    for one in await _quiet(visit):
+        if (str(one.partner_id), one.purpose or "") == (visit.one("partner"), visit.one("purpose")):
+            await quiet.lift(visit.conn, subject_id=visit.session.subject_id, partner_id=one.partner_id, purpose=one.purpose)
+    return see(PATH, done="lifted")
+
+
+async def _quiet(visit: Visit) -> list[QuietNow]:
+    within = timedelta(days=visit.desk.settings.consent_quiet_days)
+    return await subject_pages.quiet_now(visit.conn, visit.session.subject_id, within)
+
+
 def _named(name: str, partners: list[KnownPartner]) -> KnownPartner | None:
     """None for no name. Raises NotFound for a partner that the data subject has nothing to do with."""
     if not name:
@@ -73,6 +89,8 @@ def _done(visit: Visit, partner: KnownPartner | None, partners: list[KnownPartne
     """What was switched, in words, from the address the form led to."""
     query = visit.request.query_params
     done, about = query.get("done"), query.get("about", "")
+    if done == "lifted":
+        return visit.t("me.done_lifted")
     if done not in ("on", "off"):
         return ""
     whose = partner or _named(query.get("of", ""), partners)

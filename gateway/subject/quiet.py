@@ -15,6 +15,7 @@ from scopes import Purpose
 
 REFUSED = question("offers", "refused")
 REFUSE = question("offers", "refuse")
+LIFT = question("offers", "lift")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +47,8 @@ async def refuse(
         await conn.execute(REFUSE, uuid4(), subject_id, partner_id, purpose.value, sorted(categories))
     if sign_in:
         await conn.execute(REFUSE, uuid4(), subject_id, partner_id, None, [])
+
+
+async def lift(conn: AnyConnection, *, subject_id: UUID, partner_id: UUID, purpose: Purpose | None) -> None:
+    """Let the partner ask again about this purpose, or about signing in: what was refused so far counts no longer."""
+    await conn.execute(LIFT, uuid4(), subject_id, partner_id, None if purpose is None else purpose.value)

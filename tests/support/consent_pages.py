@@ -22,7 +22,7 @@ from starlette.applications import Starlette
 from gateway.settings import Settings
 from gateway.store.consents import PseudonymKeys
 from gateway.store.pool import plain_pool
-from gateway.subject import consent, page, receipts_page, session
+from gateway.subject import consent, me, page, receipts_page, session
 from gateway.subject.desk import Desk
 from tests.support.authorising import Person
 from tests.support.consenting import CATALOGUE, REDIRECT, Asker
@@ -135,7 +135,7 @@ async def consent_pages(database: Database, data: Path) -> AsyncIterator[Pages]:
     settings = Settings(data=data, base_url=url)
     pool, owner = await plain_pool(database.owner_url, settings), await database.owner()
     desk = Desk(settings, pool, page.Pages(settings), PseudonymKeys(settings.key("pseudonym")), CATALOGUE)
-    app = Starlette(routes=[*consent.routes(desk), *receipts_page.routes(desk), page.static_route()])
+    app = Starlette(routes=[*consent.routes(desk), *me.routes(desk), *receipts_page.routes(desk), page.static_route()])
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:

@@ -33,17 +33,28 @@ select statement_timestamp() as now, p.legal_name, p.contact, p.kind,
   from gateway.partner p where p.partner_id = $1;
 
 -- name: refused
--- What one data subject refused a partner for one purpose of late (Network Data Security Regulation, art. 22).
+-- What one data subject refused a partner for one purpose of late and did not let it ask again since (Network Data Security
+-- Regulation, art. 22).
 -- in:  subject_id uuid, partner_id uuid, purpose text (null: signing in), within interval
 -- row: categories text[], of all refusals together (empty: refused without any); null: nothing was refused
 -- consent_refusal_by_subject
+with counting as (
+    select r.categories from gateway.consent_refusal r
+     where r.subject_id = $1 and r.partner_id = $2 and r.purpose is not distinct from $3 and not r.lifted
+       and r.refused_at > statement_timestamp() - $4::interval
+       and not exists (select from gateway.consent_refusal l
+                        where l.subject_id = $1 and l.partner_id = $2 and l.purpose is not distinct from $3
+                          and l.lifted and l.refused_at >= r.refused_at)
+)
 select case when count(*) > 0 then array(
-           select distinct c.category from gateway.consent_refusal i cross join unnest(i.categories) c (category)
-            where i.subject_id = $1 and i.partner_id = $2 and i.purpose is not distinct from $3
-              and i.refused_at > statement_timestamp() - $4::interval order by 1) end as categories
-  from gateway.consent_refusal r
- where r.subject_id = $1 and r.partner_id = $2 and r.purpose is not distinct from $3
-   and r.refused_at > statement_timestamp() - $4::interval;
+           select distinct c.category from counting i cross join unnest(i.categories) c (category) order by 1) end as categories
+  from counting;
+
+-- name: lift
+-- in:  refusal_id uuid, subject_id uuid, partner_id uuid, purpose text (null: signing in)
+-- row: none
+insert into gateway.consent_refusal (refusal_id, subject_id, partner_id, purpose, categories, lifted, refused_at)
+values ($1, $2, $3, $4, '{}', true, clock_timestamp());
 
 -- name: refuse
 -- in:  refusal_id uuid, subject_id uuid, partner_id uuid, purpose text (null: signing in), categories text[]

@@ -118,6 +118,45 @@ select login_id, partner_id, logged_in_at from gateway.partner_login
  where subject_id = $1 and logged_in_at <= $2 and (logged_in_at, login_id) < ($2, $3)
  order by logged_in_at desc, login_id desc limit $4;
 
+-- name: may_sign_in
+-- Partners that one data subject signs in to without being asked again, by the grants that stand.
+-- in:  subject_id uuid
+-- row: partner_id uuid, since timestamptz
+-- authorization_grant_by_subject
+select partner_id, min(created_at) as since from gateway.authorization_grant
+ where subject_id = $1 and 'openid' = any(scopes) and revoked_at is null and coalesce(ends_at > statement_timestamp(), true)
+ group by partner_id order by since;
+
+-- name: end_sign_in
+-- With every token that came of it. What was agreed to share stands: it is a consent of its own.
+-- in:  subject_id, partner_id uuid
+-- row: grant_id uuid, of each grant that ended
+-- authorization_grant_by_subject, refresh_token_by_grant, access_token_by_grant
+with ended as (
+    update gateway.authorization_grant set revoked_at = clock_timestamp(), updated_at = clock_timestamp()
+     where subject_id = $1 and partner_id = $2 and 'openid' = any(scopes) and revoked_at is null returning grant_id
+), refresh as (
+    update gateway.refresh_token set revoked_at = clock_timestamp()
+     where grant_id in (select grant_id from ended) and revoked_at is null
+), access as (
+    update gateway.access_token set revoked_at = clock_timestamp()
+     where grant_id in (select grant_id from ended) and revoked_at is null
+)
+select grant_id from ended;
+
+-- name: quiet_now
+-- What partners may not ask one data subject about just now, since it said no.
+-- in:  subject_id uuid, within interval
+-- row: partner_id uuid, legal_name text, purpose text (null: signing in), until timestamptz
+-- consent_refusal_by_subject
+select r.partner_id, p.legal_name, r.purpose, max(r.refused_at) + $2::interval as until
+  from gateway.consent_refusal r join gateway.partner p using (partner_id)
+ where r.subject_id = $1 and not r.lifted and r.refused_at > statement_timestamp() - $2::interval
+   and not exists (select from gateway.consent_refusal l
+                    where l.subject_id = $1 and l.partner_id = r.partner_id and l.purpose is not distinct from r.purpose
+                      and l.lifted and l.refused_at >= r.refused_at)
+ group by r.partner_id, p.legal_name, r.purpose order by until;
+
 -- name: disclosures_of_subject
 -- A page of what went out about one data subject, newest first; runs of contract tests never concern a real one and are left out.
 -- disclosed_at is bounded on its own as well: the comparison of rows does not let the planner pass months over. Each header is looked
