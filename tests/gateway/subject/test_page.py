@@ -154,7 +154,7 @@ async def test_files_are_kept_for_good_under_their_own_address(house: House) -> 
     async with house.a_visitor() as visitor:
         page = (await visitor.http.get("/sign-in")).text
         addresses = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
-        assert len(addresses) == 2
+        assert len(addresses) == 3
         for address in addresses:
             answer = await visitor.http.get(address)
             assert answer.status_code == 200
