@@ -12,7 +12,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test bench bench-smoke bench-soak format format-check lint types mutation races kills lock clean
+.PHONY: demo test bench bench-smoke bench-soak format format-check lint types mutation races breaks kills lock clean
 
 $(READY): requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "python 3.11 or later is needed, this is " + sys.version)'
@@ -59,6 +59,9 @@ mutation: $(READY)
 # The long runs of what `make test` does in short
 races: $(READY)
 	RACES=$(RACES) $(BIN)/python -m pytest -m races
+
+breaks: $(READY)
+	BREAKS=all $(BIN)/python -m pytest -m breaks
 
 kills: $(READY)
 	KILLS=$(KILLS) $(BIN)/python -m pytest -m kills

@@ -152,13 +152,18 @@ async def withdraw(conn: Connection, settings: Settings, catalogue: Catalogue) -
     async with conn.transaction():
         found = [row["subject_id"] for row in await conn.fetch(_ALL_SYNTHETIC)]
         for subject_id in found:
-            for row in await conn.fetch(_STANDING, subject_id):
-                await consents.withdraw(
-                    conn, keys, subject_id=subject_id, partner_id=row["partner_id"], purpose=Purpose(row["purpose"])
-                )
-            await uproot(conn, catalogue, subject_id)
+            await take_away(conn, keys, catalogue, subject_id)
         ended = await conn.fetch(_END_RUNNERS)
     return Withdrawn(len(found), len(ended))
+
+
+async def take_away(conn: Connection, keys: PseudonymKeys, catalogue: Catalogue, subject_id: UUID) -> None:
+    """One of them out of the adopter's tables, with nothing left that it agrees to. In the caller's transaction."""
+    for row in await conn.fetch(_STANDING, subject_id):
+        await consents.withdraw(conn, keys, subject_id=subject_id, partner_id=row["partner_id"], purpose=Purpose(row["purpose"]))
+    # what rests on the policy alone would still put it on a page, as a row without anybody
+    await consents.set_sharing(conn, keys, subject_id=subject_id, allowed=False)
+    await uproot(conn, catalogue, subject_id)
 
 
 async def _register(conn: Connection, partner: str, partner_id: UUID, earlier: Enrolment | None) -> Mapping[str, Any]:

@@ -16,9 +16,10 @@ from gateway.contracts.draft import draft as drafted
 from gateway.contracts.enrolment import NoEnrolment
 from gateway.contracts.evidence import NoPolicy
 from gateway.contracts.files import InvalidFile
-from gateway.contracts.opened import connected, enrolment_path, opened
+from gateway.contracts.opened import connected, enrolment_path, has_database, opened
 from gateway.contracts.planting import Unplantable
 from gateway.contracts.run import Result, Run, check
+from gateway.contracts.sweep import DRAWN, sweep
 from gateway.contracts.synthetic import NotOurs, enrol, withdraw
 from gateway.control.answer import DOES_NOT_HOLD, USAGE, AsJson, fail, tell
 from gateway.settings import Settings
@@ -84,21 +85,28 @@ def verify(
     folder: Folder = None,
     gateway_url: GatewayUrl = None,
     enrolment_file: EnrolmentFile = None,
+    sweep_operations: Annotated[
+        int, typer.Option(min=0, help="Combinations that the sweep draws for each partner and purpose; 0: no sweep.")
+    ] = DRAWN,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit's XML to this file as well.")] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Put every contract to the running gateway. Status 0: all hold, 1: one does not, 2: a file is wrong, 3: nobody is there."""
+    """Put every contract to the running gateway, and sweep it where the database can be had.
+
+    Status 0: all hold, 1: one does not, 2: a file is wrong, 3: nobody is there.
+    """
     settings = Settings()
 
     async def run() -> Sequence[Result]:
         contracts = [contract.read(path) for path in contract.paths_in(folder)] if folder is not None else []
-        if not contracts:  # nothing held against nothing must not look like a proof
+        sweeps = sweep_operations > 0 and enrolment_file is None and has_database(settings)
+        if not contracts and (folder is not None or not sweeps):  # nothing held against nothing must not look like a proof
             fail("no contract to hold anything against: name a folder of *.yaml", USAGE)
         async with opened(settings, folder, gateway_url=gateway_url, enrolment_file=enrolment_file) as found:
             for one in contracts:
                 contract.check_names(one, found.names)
-            return await _checked(found, contracts)
+            return await _checked(found, contracts, sweep_operations)
 
     results = _planned(run)
     if junit is not None:
@@ -133,8 +141,9 @@ def draft(
     typer.echo("---\n".join(_planned(run)), nl=False)
 
 
-async def _checked(run: Run, contracts: Sequence[contract.Contract]) -> Sequence[Result]:
-    return [await check(run, one) for one in contracts]
+async def _checked(run: Run, contracts: Sequence[contract.Contract], drawn: int) -> Sequence[Result]:
+    # the sweep last: while it runs there are data subjects that no contract names
+    return [*[await check(run, one) for one in contracts], *(await sweep(run, drawn=drawn) if drawn else [])]
 
 
 def _planned(question: Callable[[], Awaitable[Found]]) -> Found:

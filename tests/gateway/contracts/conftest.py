@@ -22,6 +22,9 @@ from tests.support.world import POLICY
 ANNOUNCE = "insert into gateway.policy_version (policy_version, effective_at, text_sha256) values ($1, '2024-11-26', '')"
 
 
+GENEROUS = {"rate_maximum": "100000000", "rate_restore_per_s": "10000000"}
+
+
 @dataclass(frozen=True)
 class Place:
     """conn: the owner's. data: the folder of the master key."""
@@ -61,5 +64,7 @@ async def place(database_url: str, tmp_path: Path) -> AsyncIterator[Place]:
 async def served_place(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServedPlace]:
     """One that the tests of a module share, with a gateway that serves it."""
     async for place in _place(module_database.owner_url, tmp_path_factory.mktemp("place")):
-        async with served(place.url, place.data) as port:
+        async with served(
+            place.url, place.data, rate_maximum=GENEROUS["rate_maximum"], rate_restore_per_s=GENEROUS["rate_restore_per_s"]
+        ) as port:
             yield ServedPlace(place, f"http://localhost:{port}")

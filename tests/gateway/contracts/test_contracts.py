@@ -49,7 +49,8 @@ def a_file(folder: Path, **changed: Any) -> Path:
 
 
 def gateway(served: ServedPlace, *words: str, **environment: str) -> Result:
-    """`gateway contracts`, in a thread: a command has an event loop of its own."""
+    """`gateway contracts` without the sweep, in a thread: a command has an event loop of its own."""
+    words = (*words, "--sweep-operations", "0") if words[0] == "verify" else words
     known = served.place.environment(GATEWAY_BASE_URL=served.gateway_url, **environment)
     with ThreadPoolExecutor(1) as elsewhere:
         result = elsewhere.submit(CliRunner().invoke, app, ["contracts", *words], env=known).result()

@@ -1,0 +1,62 @@
+"""A text as it is and as each of the usual encodings would have it: a value that was only wrapped is still a value."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import unquote
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}")
+_HEX = re.compile(r"(?:[0-9A-Fa-f]{2}){6,}")
+_ESCAPE = re.compile(r"(?:\\+u[0-9A-Fa-f]{4})+")
+
+
+def views(text: str) -> Iterator[tuple[str, str]]:
+    """(encoding, text), escapes within encodings as well; each text once."""
+    seen = {text}
+    yield "plain", text
+    for name, decode in _DECODERS.items():
+        view = decode(text)
+        for nested, inner in [(name, view), *((f"{also} in {name}", _DECODERS[also](view)) for also in _ESCAPES)]:
+            if inner and inner not in seen:
+                seen.add(inner)
+                yield nested, inner
+
+
+def _of_base64(text: str) -> str:
+    """Every run at each of the four places where a value within it may begin."""
+    found: list[str] = []
+    for run in _BASE64.findall(text.replace("\\/", "/")):
+        urlsafe = run.replace("+", "-").replace("/", "_")
+        for start in range(4):
+            piece = urlsafe[start:]
+            piece = piece[:-1] if len(piece) % 4 == 1 else piece
+            found.append(base64.urlsafe_b64decode(piece + "=" * (-len(piece) % 4)).decode("utf-8", "replace"))
+    return "\n".join(found)
+
+
+def _of_hex(text: str) -> str:
+    runs = [bytes.fromhex(match.group()) for match in _HEX.finditer(text)]
+    shifted = [bytes.fromhex(match.group()[1:-1]) for match in _HEX.finditer(text)]
+    return "\n".join(run.decode("utf-8", "replace") for run in [*runs, *shifted])
+
+
+def _of_escapes(text: str) -> str:
+    def decoded(match: re.Match[str]) -> str:
+        units = "".join(re.findall(r"u([0-9A-Fa-f]{4})", match.group()))
+        return bytes.fromhex(units).decode("utf-16-be", "replace")
+
+    return _ESCAPE.sub(decoded, text)
+
+
+_DECODERS: Mapping[str, Callable[[str], str]] = {
+    "JSON escapes": _of_escapes,
+    "percent": unquote,
+    "HTML": html.unescape,
+    "base64": _of_base64,
+    "hex": _of_hex,
+    "reversed": lambda text: text[::-1],
+}
+_ESCAPES = ("JSON escapes", "percent")

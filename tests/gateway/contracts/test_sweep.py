@@ -1,0 +1,313 @@
+"""The sweep finds nothing in the gateway as it is, and whatever is wrong with one that was broken: it can fail."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from gateway.app import create_app
+from gateway.catalogue.definition import Leaf
+from gateway.contracts.canaries import with_canaries
+from gateway.contracts.opened import opened
+from gateway.contracts.sweep import OWN, Breach, sweep
+from gateway.request import authorise, fetch, serve
+from gateway.request.consent import IS_READABLE
+from gateway.request.redact import expression
+from gateway.request.statement import Statement, compile_statement
+from gateway.settings import Settings
+from gateway.store.consents import STATES, PseudonymKeys, fold_all
+from gateway.watch.guard import App, Message, Receive, Send
+from scopes import Kind, Purpose, Redaction, Rung
+from tests.gateway.contracts.conftest import GENEROUS, Place, ServedPlace
+
+DRAWN = 8
+PARTNER = "shopmate"
+EXPOSED = "Address.street"  # of which shopmate sees six characters
+
+
+async def test_the_gateway_as_it_is_gives_nothing_else(served_place: ServedPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every partner, purpose and field of the demo; and afterwards nothing of the sweep is left."""
+    place = served_place.place
+    monkeypatch.setenv("DATABASE_URL", place.url)
+    async with opened(Settings(data=place.data), None, gateway_url=served_place.gateway_url) as run:
+        results = await sweep(run, drawn=DRAWN)
+
+    assert {result.partner for result in results} >= {"adlens", "swiftmsg", "citymap", "overseas", "shopmate", "newcomer"}
+    assert [finding for result in results for finding in result.findings] == []
+    assert min(result.checks for result in results) > 80
+    assert await place.conn.fetchval("select count(*) from platform.account") == len(run.subjects)
+
+
+@dataclass(frozen=True)
+class Break:
+    """One way of being wrong. sql: run in the database before; code: patches; answer: what becomes of an answer."""
+
+    breach: Breach
+    code: Callable[[pytest.MonkeyPatch], None] | None = None
+    answer: Callable[[dict[str, Any], str], object] | None = None
+    header: Callable[[str], str] | None = None
+    state: str | None = None
+
+
+def redacting(change: Callable[[Kind, Redaction, str], str | None]) -> Callable[[pytest.MonkeyPatch], None]:
+    """Other SQL for some values. change: kind, rule and column; None leaves it as it is."""
+
+    def patched(kind: Kind, redaction: Redaction, column: str, **rest: Any) -> str:
+        return change(kind, redaction, column) or expression(kind, redaction, column, **rest)
+
+    return lambda patch: patch.setattr(fetch, "expression", patched)
+
+
+def revealing(kind: Kind, rung: Rung) -> Callable[[pytest.MonkeyPatch], None]:
+    """Values of a kind in clear where the rule is of this rung."""
+    clear = Redaction(Rung.REVEAL)
+    return redacting(
+        lambda found, rule, column: (
+            expression(found, clear, column, key_pads=("", ""), at="statement_timestamp()")
+            if (found, rule.rung) == (kind, rung)
+            else None
+        )
+    )
+
+
+def saying(before: str, after: str) -> Callable[[pytest.MonkeyPatch], None]:
+    """Another text of the statement."""
+
+    def compiled(*words: Any, **rest: Any) -> Statement:
+        made = compile_statement(*words, **rest)
+        assert before in made.text or "caller" in made.text
+        return replace(made, text=made.text.replace(before, after))
+
+    return lambda patch: patch.setattr(authorise, "compile_statement", compiled)
+
+
+def _aliases_in_clear(patch: pytest.MonkeyPatch) -> None:
+    member = fetch._NodeWriter._member
+
+    def changed(self: Any, field: Any, found: Any, writer: Any) -> None:
+        if isinstance(found.shared, Leaf) and field.key != field.name:
+            writer.string(field.key, f"{found.shared.column}::text")
+        else:
+            member(self, field, found, writer)
+
+    patch.setattr(fetch._NodeWriter, "_member", changed)
+
+
+def _counting_one_more(patch: pytest.MonkeyPatch) -> None:
+    assemble = serve._assemble
+
+    def changed(prepared: Any, ran: Any, *rest: Any) -> Any:
+        row = [*ran.row]
+        if len(row) > 2 and row[2]:
+            row[2] = [count + 1 for count in row[2]]
+        return assemble(prepared, replace(ran, row=row), *rest)
+
+    patch.setattr(serve, "_assemble", changed)
+
+
+def _edges(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = ((body.get("data") or {}).get("subjects") or {}).get("edges")
+    return found if isinstance(found, list) else []
+
+
+def _swap(body: dict[str, Any], _secret: str) -> None:
+    """Two data subjects' e-mail addresses change places."""
+    nodes = [edge["node"] for edge in _edges(body) if (edge.get("node") or {}).get("email")]
+    if len(nodes) > 1:
+        nodes[0]["email"], nodes[1]["email"] = nodes[1]["email"], nodes[0]["email"]
+
+
+def _told(body: dict[str, Any], text: str) -> None:
+    body.setdefault("extensions", {})["trace"] = text
+
+
+def _quoting(body: dict[str, Any], secret: str) -> None:
+    for error in body.get("errors", ()):
+        error["message"] += f" near {secret[3:12]!r}"
+
+
+def _forgiving(body: dict[str, Any], _secret: str) -> None:
+    """A field that does not exist is null instead of an error."""
+    if body.pop("errors", None):
+        body["data"] = {"subjects": None}
+
+
+TRIGGER = """
+create function gateway.broken() returns trigger language plpgsql as $$ begin {} return new; end $$;
+create trigger broken before insert or update on gateway.consent_state for each row execute function gateway.broken();"""
+
+BREAKS: Mapping[str, Break] = {
+    "a mask that keeps all it may": Break(
+        Breach.VALUE,
+        redacting(
+            lambda kind, rule, column: (
+                expression(kind, Redaction(Rung.MASK, head=3, tail=4), column, key_pads=("", ""), at="statement_timestamp()")
+                if (kind, rule.rung) == (Kind.NATIONAL_ID, Rung.MASK)
+                else None
+            )
+        ),
+    ),
+    "a mask with one digit more at its end": Break(
+        Breach.VALUE,
+        redacting(
+            lambda kind, rule, column: (
+                f"left({column}, 3) || '***' || right({column}, 5)" if (kind, rule.rung) == (Kind.PHONE, Rung.MASK) else None
+            )
+        ),
+    ),
+    "a mask that masks nothing": Break(Breach.VALUE, revealing(Kind.EMAIL, Rung.MASK)),
+    "a birth date for a year": Break(Breach.VALUE, revealing(Kind.BIRTH_DATE, Rung.GENERALISE)),
+    "an address for a network": Break(Breach.VALUE, revealing(Kind.IP, Rung.GENERALISE)),
+    "a place for a district": Break(Breach.VALUE, revealing(Kind.LOCATION, Rung.GENERALISE)),
+    "an instant for a day": Break(Breach.VALUE, revealing(Kind.INSTANT, Rung.GENERALISE)),
+    "a field that asks for nobody's consent": Break(
+        Breach.NOT_WITHHELD, lambda patch: patch.setattr(fetch, "covers", lambda _mask, **_rest: "true")
+    ),
+    "whoever said no is on the page": Break(
+        Breach.VISIBLE, lambda patch: patch.setattr(fetch, "IS_READABLE", IS_READABLE.rpartition(" and ")[0])
+    ),
+    "a state that outlives its withdrawal": Break(Breach.VISIBLE, state="new.visible_until := 'infinity';"),
+    "a state that covers what was not agreed to": Break(
+        Breach.NOT_WITHHELD, state="if new.covered <> 0 then new.covered := -1; new.settled_until := 'infinity'; end if;"
+    ),
+    "a pseudonym that all partners share": Break(Breach.VISIBLE, state="new.pseudonym := md5(new.subject_id::text)::uuid;"),
+    "a raw id in place of the pseudonym": Break(Breach.RAW_ID, saying("c.pseudonym::text", "c.subject_id::text")),
+    "a cursor with a raw id": Break(
+        Breach.RAW_ID, lambda patch: patch.setattr(fetch, "PSEUDONYM", """('"' || {}.subject_id || '"')""")
+    ),
+    "rows of everybody": Break(Breach.VALUE, saying("x.subject_id = c.subject_id and", "true and")),
+    "aliases that skip the redaction": Break(Breach.VALUE, _aliases_in_clear),
+    "a count of more than those shown": Break(Breach.COUNT, _counting_one_more),
+    "a cursor that counts everybody": Break(
+        Breach.EXISTENCE,
+        lambda patch: patch.setattr(
+            fetch.Fetcher, "_cursor", lambda *_words: "(select '\"' || count(*) || '\"' from platform.account)"
+        ),
+    ),
+    "values of two that changed places": Break(Breach.VALUE, answer=_swap),
+    "somebody who is left out": Break(Breach.INVISIBLE, answer=lambda body, _secret: _edges(body)[-1:] and _edges(body).pop()),
+    "a key that nobody asked for": Break(
+        Breach.UNASKED, answer=lambda body, _secret: body["data"].update(debug=None) if body.get("data") else None
+    ),
+    "a field that does not exist and is null": Break(Breach.REFUSAL, answer=_forgiving),
+    "an error that quotes": Break(Breach.RAW, answer=_quoting),
+    "an extension in hexadecimal": Break(Breach.RAW, answer=lambda body, secret: _told(body, secret.encode().hex())),
+    "an extension that is reversed": Break(Breach.RAW, answer=lambda body, secret: _told(body, secret[::-1])),
+    "an extension in escapes": Break(Breach.RAW, answer=lambda body, secret: _told(body, json.dumps(secret[4:14]).strip('"'))),
+    "a header in base64": Break(Breach.RAW, header=lambda secret: base64.b64encode(f"u={secret}".encode()).decode()),
+}
+
+
+class Broken:
+    """The application, with its answers changed on their way out."""
+
+    def __init__(self, app: App, broken: Break) -> None:
+        self._app, self._broken, self.secret = app, broken, ""
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != "/graphql":
+            await self._app(scope, receive, send)
+            return
+        start: Message = {}
+        chunks: list[bytes] = []
+
+        async def keep(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                start.update(message)
+            else:
+                chunks.append(message.get("body", b""))
+
+        await self._app(scope, receive, keep)
+        body = json.loads(b"".join(chunks))
+        if self._broken.answer is not None:
+            self._broken.answer(body, self.secret)
+        text = json.dumps(body, ensure_ascii=False).encode()
+        headers = [(name, value) for name, value in start["headers"] if name != b"content-length"]
+        headers.append((b"content-length", str(len(text)).encode()))
+        if self._broken.header is not None:
+            headers.append((b"x-trace", self._broken.header(self.secret).encode()))
+        await send({**start, "headers": headers})
+        await send({"type": "http.response.body", "body": text})
+
+
+@asynccontextmanager
+async def listening(app: App, listener: socket.socket) -> AsyncIterator[None]:
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on", interface="asgi3", ws="none"))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        while not server.started:
+            assert not task.done()
+            await asyncio.sleep(0.01)  # uvicorn tells nobody
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+@contextmanager
+def told(patch: pytest.MonkeyPatch, url: str, data: Path, port: int) -> Iterator[Settings]:
+    """What a worker reads from its environment."""
+    for name, value in {
+        "DATABASE_URL": url,
+        "GATEWAY_DATA": str(data),
+        "GATEWAY_BASE_URL": f"http://localhost:{port}",
+        "GATEWAY_PORT": str(port),
+        **{f"GATEWAY_{name.upper()}": value for name, value in GENEROUS.items()},
+    }.items():
+        patch.setenv(name, value)
+    yield Settings()
+
+
+# Some of them in every run, all of them in `make breaks`
+CHOSEN = list(BREAKS)[:: 1 if os.environ.get("BREAKS") == "all" else 9]
+
+
+@pytest.mark.breaks
+@pytest.mark.parametrize("broken", [BREAKS[name] for name in CHOSEN], ids=CHOSEN)
+async def test_a_gateway_that_is_broken_does_not_pass(
+    served_place: ServedPlace, broken: Break, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each break is found, as what it is; and what is found never quotes a value."""
+    place = served_place.place
+    if broken.state is not None:
+        await place.conn.execute(TRIGGER.format(broken.state))
+    if broken.code is not None:
+        broken.code(monkeypatch)
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    try:
+        with told(monkeypatch, place.url, place.data, port) as settings:
+            serving = Broken(create_app(), broken)
+            async with listening(serving, listener), opened(settings, None, gateway_url=f"http://localhost:{port}") as run:
+                own = with_canaries(run.subjects["alice"], list(run.catalogue.fields.values()), name=f"{OWN}alice")
+                secret = serving.secret = str(next(iter(own.values[EXPOSED] or ())))
+                [result] = await sweep(run, drawn=DRAWN, partners={PARTNER})
+    finally:
+        listener.close()
+        if broken.state is not None:
+            await mend(place)
+
+    kinds = {finding.found.partition(":")[0] for finding in result.findings}
+    assert broken.breach.value in kinds, kinds
+    assert secret not in repr(result.findings)
+
+
+async def mend(place: Place) -> None:
+    """The state as it follows from the ledgers."""
+    keys = PseudonymKeys(place.settings.key("pseudonym"))
+    await place.conn.execute("drop function gateway.broken cascade")
+    states = await place.conn.fetch(STATES)
+    await place.conn.execute("delete from gateway.consent_state")
+    for row in states:
+        await fold_all(place.conn, keys, partner_id=row["partner_id"], purpose=Purpose(row["purpose"]))
