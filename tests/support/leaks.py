@@ -6,18 +6,16 @@ in the node of the very canary. Everything else that is left of a value is a fin
 
 from __future__ import annotations
 
-import base64
-import html
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-from urllib.parse import unquote
 
 from gateway.catalogue.definition import RowList
 from gateway.catalogue.weidandan import CATALOGUE
+from gateway.contracts.encodings import views
 from gateway.demo.canaries import aviary
 from gateway.demo.load import SEED
 from gateway.demo.partners import GRANTED
@@ -47,9 +45,6 @@ _SUBJECT = CATALOGUE.subject.name
 _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 # Random or of the clock, and long enough to hold seven given digits by chance
 _CHANCE = re.compile(_UUID.pattern + r"|[0-9a-f]{40,}|\d{4}-\d\d-\d\d[t ]\d\d:\d\d:\d\d\.\d+|\d+\.\d{7,}|\d\.\d+e[+-]?\d+")
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}")
-_HEX = re.compile(r"(?:[0-9A-Fa-f]{2}){6,}")
-_ESCAPE = re.compile(r"(?:\\+u[0-9A-Fa-f]{4})+")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -200,48 +195,5 @@ def _stands_in(whole: str, text: str) -> bool:
 
 
 def _views(text: str) -> Iterator[tuple[str, str]]:
-    """The text as it is and as each encoding would have it, and escapes within encodings."""
-    seen = {text}
-    yield "plain", text
-    for name, decode in _DECODERS.items():
-        view = decode(text)
-        for nested, inner in [(name, view), *((f"{also} in {name}", _DECODERS[also](view)) for also in _ESCAPES)]:
-            if inner and inner not in seen:
-                seen.add(inner)
-                yield nested, inner
-
-
-def _of_base64(text: str) -> str:
-    """Every run at each of the four places where a value within it may begin."""
-    found: list[str] = []
-    for run in _BASE64.findall(text.replace("\\/", "/")):
-        urlsafe = run.replace("+", "-").replace("/", "_")
-        for start in range(4):
-            piece = urlsafe[start:]
-            piece = piece[:-1] if len(piece) % 4 == 1 else piece
-            found.append(base64.urlsafe_b64decode(piece + "=" * (-len(piece) % 4)).decode("utf-8", "replace"))
-    return "\n".join(found)
-
-
-def _of_hex(text: str) -> str:
-    runs = [bytes.fromhex(match.group()) for match in _HEX.finditer(text)]
-    shifted = [bytes.fromhex(match.group()[1:-1]) for match in _HEX.finditer(text)]
-    return "\n".join(run.decode("utf-8", "replace") for run in [*runs, *shifted])
-
-
-def _of_escapes(text: str) -> str:
-    def decoded(match: re.Match[str]) -> str:
-        units = "".join(re.findall(r"u([0-9A-Fa-f]{4})", match.group()))
-        return bytes.fromhex(units).decode("utf-16-be", "replace")
-
-    return _ESCAPE.sub(decoded, text)
-
-
-_DECODERS: Mapping[str, Callable[[str], str]] = {
-    "JSON escapes": _of_escapes,
-    "percent": unquote,
-    "HTML": html.unescape,
-    "base64": _of_base64,
-    "hex": _of_hex,
-}
-_ESCAPES = ("JSON escapes", "percent")
+    """Of thousands of answers, each backwards, some would hold seven given digits by chance."""
+    return (found for found in views(text) if "reversed" not in found[0])
