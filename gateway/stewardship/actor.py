@@ -15,6 +15,7 @@ from gateway.store.halts import HaltError
 from gateway.store.partners import PartnerError
 from gateway.store.pool import AnyConnection
 from gateway.store.questions import question
+from gateway.store.registered import OperationError
 from gateway.store.uuid7 import uuid7
 
 ADD_ACT = question("stewardship", "add_act")
@@ -87,7 +88,7 @@ class Entry:
     after: Mapping[str, Any] | None = None
 
 
-_STORE_REFUSALS: Final = (ConsentError, GrantError, HaltError, PartnerError)
+_STORE_REFUSALS: Final = (ConsentError, GrantError, HaltError, OperationError, PartnerError)
 
 
 def permit(actor: Actor, act: Act, *, reason: str | None = None) -> None:

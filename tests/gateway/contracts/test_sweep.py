@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -122,10 +123,12 @@ def _edges(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _swap(body: dict[str, Any], _secret: str) -> None:
-    """Two data subjects' e-mail addresses change places."""
-    nodes = [edge["node"] for edge in _edges(body) if (edge.get("node") or {}).get("email")]
-    if len(nodes) > 1:
-        nodes[0]["email"], nodes[1]["email"] = nodes[1]["email"], nodes[0]["email"]
+    """Values of two data subjects change places, whichever differ: masks of two values may be equal."""
+    nodes = [edge["node"] for edge in _edges(body) if edge.get("node")]
+    for one, other in pairwise(nodes):
+        for key in one.keys() - {"id"}:
+            if isinstance(one[key], str) and isinstance(other[key], str):
+                one[key], other[key] = other[key], one[key]
 
 
 def _told(body: dict[str, Any], text: str) -> None:
