@@ -38,6 +38,7 @@ TAKE_STEP = question("stewardship", "take_totp_step")
 ADD_TOKEN = question("stewardship", "add_token")
 OF_TOKEN = question("stewardship", "staff_of_token")
 TOKENS = question("stewardship", "tokens_of_staff")
+TOKEN_COUNTS = question("stewardship", "token_counts")
 REVOKE_TOKEN = question("stewardship", "revoke_token")
 
 PASSWORD_LEAST: Final = 12

@@ -84,10 +84,11 @@ insert into gateway.partner_grant (grant_id, partner_id, scope, starts_at, ends_
 update gateway.partner_grant set revoked_at = clock_timestamp() where grant_id = $1 and revoked_at is null returning grant_id;
 
 -- name: list
--- row: scope text, version integer, purpose text, active_from, retired_at timestamptz, is_active boolean, fields json
+-- row: scope text, version integer, purpose text, active_from, retired_at timestamptz, is_active, is_coming boolean, fields json
 select s.scope, s.version, s.purpose, s.active_from, s.retired_at,
        coalesce(s.active_from <= statement_timestamp() and (s.retired_at is null or s.retired_at > statement_timestamp()), false)
            as is_active,
+       coalesce(s.active_from > statement_timestamp() and s.retired_at is distinct from s.active_from, false) as is_coming,
        (select coalesce(json_agg(json_build_object('path', f.path, 'redaction', f.redaction, 'justification', f.justification,
                                                    'justification_en', f.justification_en)
                                  order by f.path), '[]')

@@ -105,6 +105,11 @@ select staff_id, login, name, roles, has_accepted from found;
 select token_id, label, created_at, last_used_at, expires_at from gateway.staff_token
  where staff_id = $1 and revoked_at is null and expires_at > statement_timestamp() order by created_at;
 
+-- name: token_counts
+-- row: staff_id uuid, tokens bigint (those that open a door now)
+select staff_id, count(*) as tokens from gateway.staff_token
+ where revoked_at is null and expires_at > statement_timestamp() group by staff_id;
+
 -- name: revoke_token
 -- in:  token_id, staff_id uuid
 -- row: label text
