@@ -7,6 +7,7 @@ import string
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from gateway.contracts.subjects import Synthetic, Value
 from scopes import CatalogueField, Kind
@@ -89,6 +90,7 @@ _MAKERS: Final[Mapping[Kind, Callable[[random.Random], str]]] = {
     Kind.IP: _address,
     Kind.INSTANT: _instant,
     Kind.LOCATION: lambda chooser: f"{chooser.uniform(22, 40):.5f},{chooser.uniform(100, 120):.5f}",
+    Kind.IDENTIFIER: lambda chooser: str(UUID(int=chooser.getrandbits(128), version=4)),
     Kind.URL: lambda chooser: f"https://canary.example.com/{_word(chooser)}/{_digits(chooser, 9)}",
 }
 _WORDS: Final = frozenset(

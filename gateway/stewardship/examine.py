@@ -111,8 +111,13 @@ async def examine_for_partner(conn: AnyConnection, settings: Settings, *, partne
     return examine(load(settings.catalogue), Limits.of(settings), view, document)
 
 
-def examine(catalogue: Catalogue, limits: Limits, view: GrantView, document: str) -> Examined:
-    """What a request with this document would cost and get, or the error that it would get. Raises nothing of that itself."""
+def examine(
+    catalogue: Catalogue, limits: Limits, view: GrantView, document: str, *, schema: PartnerSchema | None = None
+) -> Examined:
+    """What a request with this document would cost and get, or the error that it would get. Raises nothing of that itself.
+
+    schema: the view's, where it has been built.
+    """
     digest = hashlib.sha256(document.encode()).hexdigest()
     try:
         tree = parse_document(document, limits)
@@ -123,7 +128,7 @@ def examine(catalogue: Catalogue, limits: Limits, view: GrantView, document: str
     if not any(operation.hindrance is None for operation in measured):
         first = measured[0].hindrance if measured else Hindrance.of(GatewayError(Code.OPERATION_NAME))
         return Examined(digest, (), first)
-    schema = Schemas(catalogue).of(view)
+    schema = schema or Schemas(catalogue).of(view)
     try:
         validate_document(schema.schema, tree)
     except GatewayError as error:

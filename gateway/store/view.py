@@ -48,46 +48,79 @@ class GrantView:
     registered_only: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One partner's grants and scope versions that have not ended, the coming ones among them: what its views are cut from."""
+
+    partner: Partner
+    version: int
+    loaded_at: datetime
+    grants: tuple[Grant, ...]
+    scopes: tuple[ScopeVersion, ...]
+    ordinals: Mapping[str, int]
+    registered: Mapping[str, str]
+    registered_only: bool
+
+    def at(self, now: datetime) -> GrantView:
+        """The view as of an instant, from `loaded_at` on."""
+        grants = tuple(grant for grant in self.grants if grant.is_live(now))
+        live = {grant.scope for grant in grants}
+        scopes = tuple(scope for scope in self.scopes if scope.scope in live and scope.is_active(now))
+        return GrantView(
+            partner=self.partner,
+            version=self.version,
+            loaded_at=now,
+            valid_until=min((at for at in self.boundaries() if at > now), default=now + timedelta(days=3650)),
+            grants=grants,
+            scopes=scopes,
+            offers=_offers(scopes),
+            ordinals=self.ordinals,
+            registered=self.registered,
+            registered_only=self.registered_only,
+        )
+
+    def boundaries(self) -> list[datetime]:
+        """Every instant at which something of it begins or ends, in no order."""
+        found = [self.partner.agreement_starts_at, self.partner.agreement_ends_at]
+        found += [instant for grant in self.grants for instant in (grant.starts_at, grant.ends_at)]
+        found += [at for scope in self.scopes for at in (scope.active_from, scope.retired_at) if at is not None]
+        return found
+
+
 async def load_view(connection: AnyConnection, client_id: str) -> GrantView | None:
     """The view of the partner that `client_id` belongs to, in one snapshot; None where no such client is registered."""
     row = await connection.fetchrow(LOAD_VIEW, client_id, None)
-    return None if row is None else _view(row)
+    return None if row is None else _standing(row).at(row["loaded_at"])
 
 
 async def load_view_of_partner(connection: AnyConnection, partner_id: UUID) -> GrantView | None:
     """The same for a partner, whether it has a client or not; None where no such partner is registered."""
+    standing = await load_standing(connection, partner_id)
+    return None if standing is None else standing.at(standing.loaded_at)
+
+
+async def load_standing(connection: AnyConnection, partner_id: UUID) -> Standing | None:
+    """What the views of a partner are cut from, in one snapshot; None where no such partner is registered."""
     row = await connection.fetchrow(LOAD_VIEW, None, partner_id)
-    return None if row is None else _view(row)
+    return None if row is None else _standing(row)
 
 
-def _view(row: asyncpg.Record) -> GrantView:
-    now: datetime = row["loaded_at"]
-    partner = Partner(
-        partner_id=row["partner_id"],
-        name=row["name"],
-        role=Role(row["role"]),
-        processing_location=row["processing_location"],
-        cross_border_mechanism=row["cross_border_mechanism"],
-        agreement_starts_at=row["agreement_starts_at"],
-        agreement_ends_at=row["agreement_ends_at"],
-        status=row["status"],
-    )
-    granted = [_grant(item) for item in json.loads(row["grants"])]
-    known = [_scope(item) for item in json.loads(row["scopes"])]
-    boundaries = [partner.agreement_starts_at, partner.agreement_ends_at]
-    boundaries += [instant for grant in granted for instant in (grant.starts_at, grant.ends_at)]
-    boundaries += [at for scope in known for at in (scope.active_from, scope.retired_at) if at is not None]
-    grants = tuple(grant for grant in granted if grant.is_live(now))
-    live = {grant.scope for grant in grants}
-    scopes = tuple(scope for scope in known if scope.scope in live and scope.is_active(now))
-    return GrantView(
-        partner=partner,
+def _standing(row: asyncpg.Record) -> Standing:
+    return Standing(
+        partner=Partner(
+            partner_id=row["partner_id"],
+            name=row["name"],
+            role=Role(row["role"]),
+            processing_location=row["processing_location"],
+            cross_border_mechanism=row["cross_border_mechanism"],
+            agreement_starts_at=row["agreement_starts_at"],
+            agreement_ends_at=row["agreement_ends_at"],
+            status=row["status"],
+        ),
         version=row["view_version"],
-        loaded_at=now,
-        valid_until=min((at for at in boundaries if at > now), default=now + timedelta(days=3650)),
-        grants=grants,
-        scopes=scopes,
-        offers=_offers(scopes),
+        loaded_at=row["loaded_at"],
+        grants=tuple(_grant(item) for item in json.loads(row["grants"])),
+        scopes=tuple(scope_of(item) for item in json.loads(row["scopes"])),
         ordinals=json.loads(row["ordinals"]),
         registered=json.loads(row["registered"]),
         registered_only=row["registered_only"],
@@ -114,7 +147,8 @@ def _grant(item: Mapping[str, Any]) -> Grant:
     )
 
 
-def _scope(item: Mapping[str, Any]) -> ScopeVersion:
+def scope_of(item: Mapping[str, Any]) -> ScopeVersion:
+    """One scope version from the JSON that the question `view` gives it in."""
     retired_at = item["retired_at"]
     return ScopeVersion(
         scope=item["scope"],

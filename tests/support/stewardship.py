@@ -36,6 +36,7 @@ class Office:
     vault: staff.Vault
     people: dict[StaffRole, Actor]
     second_approver: Actor
+    settings: Settings
 
     @property
     def steward(self) -> Actor:
@@ -77,11 +78,11 @@ async def an_office(database: Database, data: Path) -> AsyncIterator[Office]:
     settings = Settings(data=data)
     async with a_world(database, data) as world:
         vault = staff.Vault(settings)
-        office = Office(world, Ground(CATALOGUE.fields, world.keys), vault, {}, MACHINE)
+        office = Office(world, Ground(CATALOGUE.fields, world.keys), vault, {}, MACHINE, settings)
         for role in StaffRole:
             office.people[role] = await office.somebody(role.value, {role})
         second = await office.somebody("approver-2", {StaffRole.APPROVER})
-        complete = Office(world, office.ground, vault, office.people, second)
+        complete = Office(world, office.ground, vault, office.people, second, settings)
         await complete.make(ChangeKind.RULES, {"needs": EVERY_NEED, "floors": {}})
         yield complete
 
