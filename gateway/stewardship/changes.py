@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,8 +12,10 @@ import asyncpg
 
 from gateway.stewardship.actor import Actor, ActRefused, StaffCode, acting, permit
 from gateway.stewardship.content import ChangeKind, read
-from gateway.stewardship.effect import Ground, base_of, check, take_effect
+from gateway.stewardship.effect import Ground, base_of, check, complete, prepare, take_effect
 from gateway.stewardship.roles import Act
+from gateway.store.grants import GrantError
+from gateway.store.partners import PartnerError
 from gateway.store.pool import AnyConnection
 from gateway.store.questions import question
 
@@ -85,6 +88,7 @@ async def approve(conn: AnyConnection, actor: Actor, ground: Ground, *, change_i
     Raises ActRefused: ROLE_MISSING, CHANGE_UNKNOWN, CHANGE_DECIDED, OWN_CHANGE, CHANGE_STALE where what it would replace is no
     longer what it was, RULES_BROKEN, and the store's codes.
     """
+    await _prepare(conn, actor, ground, change_id)
     async with acting(conn, actor, Act.CHANGE_APPROVE, target=str(change_id), reason=decision) as entry:
         change = await _locked(conn, change_id)
         entry.target = change.target
@@ -98,6 +102,7 @@ async def approve(conn: AnyConnection, actor: Actor, ground: Ground, *, change_i
         instant = await take_effect(wanted, conn, ground, change_id)
         await conn.execute(DECIDE, change_id, "approved", actor.staff_id, decision, instant)
         entry.before, entry.after = base, {"change_id": str(change_id), "kind": change.kind.value, **wanted.wire()}
+    await complete(wanted, conn, ground, base)
     return instant
 
 
@@ -135,6 +140,15 @@ async def listed(
     """Those that wait first, then newest first. Raises ActRefused ROLE_MISSING."""
     permit(actor, Act.CHANGES_READ)
     return [_change(row) for row in await conn.fetch(CHANGES, state, target, row_count)]
+
+
+async def _prepare(conn: AnyConnection, actor: Actor, ground: Ground, change_id: UUID) -> None:
+    """Only for who may approve this change now; what speaks against it is said, and recorded, by who decides."""
+    row = await conn.fetchrow(CHANGE, change_id) if actor.has_accepted and actor.may(Act.CHANGE_APPROVE) else None
+    if row is None or row["state"] != "proposed" or row["proposed_by"] == actor.staff_id:
+        return
+    with suppress(ActRefused, GrantError, PartnerError):
+        await prepare(read(ChangeKind(row["kind"]), json.loads(row["content"])), conn, ground)
 
 
 async def _locked(conn: AnyConnection, change_id: UUID) -> Change:

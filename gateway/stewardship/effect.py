@@ -22,7 +22,7 @@ from gateway.stewardship.content import (
     ScopeEndContent,
 )
 from gateway.store import grants, partners
-from gateway.store.consents import PseudonymKeys
+from gateway.store.consents import PseudonymKeys, fold_all
 from gateway.store.pool import AnyConnection
 from gateway.store.questions import question
 from scopes import BASIS, PURPOSES, Basis, CatalogueField, Purpose, Role, ScopeVersion, Sensitivity, review
@@ -67,6 +67,16 @@ async def check(wanted: Content, conn: AnyConnection, ground: Ground) -> None:
 async def take_effect(wanted: Content, conn: AnyConnection, ground: Ground, change_id: UUID) -> datetime:
     """Make it so; returns the instant from which it is. Raises ActRefused, and the store's own refusals."""
     raise NotImplementedError
+
+
+@singledispatch
+async def prepare(wanted: Content, conn: AnyConnection, ground: Ground) -> None:
+    """What takes long and shows nobody anything yet, before the transaction that decides."""
+
+
+@singledispatch
+async def complete(wanted: Content, conn: AnyConnection, ground: Ground, base: Mapping[str, Any] | None) -> None:
+    """What takes long once it has taken effect in place of `base`: until it is done partners see too little, never too much."""
 
 
 # --- scopes
@@ -168,11 +178,10 @@ async def _(wanted: GrantContent, conn: AnyConnection, _ground: Ground) -> None:
 
 
 @take_effect.register(GrantContent)
-async def _(wanted: GrantContent, conn: AnyConnection, ground: Ground, change_id: UUID) -> datetime:
+async def _(wanted: GrantContent, conn: AnyConnection, _ground: Ground, change_id: UUID) -> datetime:
     now = await _now(conn)
-    grant_id = await grants.give(
+    grant_id = await grants.enter(
         conn,
-        ground.keys,
         partner_id=await partners.find(conn, wanted.partner),
         scope=wanted.scope,
         starts_at=wanted.starts_at or now,
@@ -181,6 +190,17 @@ async def _(wanted: GrantContent, conn: AnyConnection, ground: Ground, change_id
     )
     await conn.execute(GRANT_CAME_OF, grant_id, change_id)
     return max(now, wanted.starts_at or now)
+
+
+@complete.register(GrantContent)
+async def _(wanted: GrantContent, conn: AnyConnection, ground: Ground, _base: object) -> None:
+    await prepare(wanted, conn, ground)
+
+
+@prepare.register(GrantContent)
+async def _(wanted: GrantContent, conn: AnyConnection, ground: Ground) -> None:
+    partner_id, purpose = await partners.find(conn, wanted.partner), await grants.purpose_of(conn, wanted.scope)
+    await fold_all(conn, ground.keys, partner_id=partner_id, purpose=purpose)
 
 
 @take_effect.register(GrantEndContent)
@@ -233,7 +253,7 @@ async def _(wanted: ClientContent, conn: AnyConnection, _ground: Ground) -> None
 
 
 @take_effect.register(PartnerContent)
-async def _(wanted: PartnerContent, conn: AnyConnection, ground: Ground, _change_id: UUID) -> datetime:
+async def _(wanted: PartnerContent, conn: AnyConnection, _ground: Ground, _change_id: UUID) -> datetime:
     sha256 = None if wanted.agreement_sha256 is None else bytes.fromhex(wanted.agreement_sha256)
     if await _partner(conn, wanted.name) is None:
         partner_id = await partners.register(
@@ -265,9 +285,8 @@ async def _(wanted: PartnerContent, conn: AnyConnection, ground: Ground, _change
         None if wanted.retention_days is None else timedelta(days=wanted.retention_days),
         wanted.registered_only,
     )
-    await partners.change_basis(
+    await partners.record_basis(
         conn,
-        ground.keys,
         partner_id=partner_id,
         role=wanted.role,
         processing_location=wanted.processing_location,
@@ -275,6 +294,13 @@ async def _(wanted: PartnerContent, conn: AnyConnection, ground: Ground, _change
     )
     await partners.set_status(conn, partner_id=partner_id, status=wanted.status)
     return await _now(conn)
+
+
+@complete.register(PartnerContent)
+async def _(wanted: PartnerContent, conn: AnyConnection, ground: Ground, base: Mapping[str, Any] | None) -> None:
+    now = wanted.wire()
+    if base is not None and any(base[name] != now[name] for name in ("role", "processing_location", "cross_border_mechanism")):
+        await partners.fold_for(conn, ground.keys, partner_id=await partners.find(conn, wanted.name))
 
 
 @take_effect.register(ClientContent)

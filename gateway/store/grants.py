@@ -132,24 +132,40 @@ async def give(
     """Give a partner the right to use a scope; returns the grant's id. retention: how long it may keep what it got (policy 8.2).
 
     Everybody is folded first, so that those whose cover rests on having accepted the policy (policy 6.2) are there when the grant
-    is live; and once more afterwards, for those who accepted it meanwhile, when no grant yet asked for their fold. In the
-    caller's transaction nobody can accept meanwhile, and data subjects wait for its commit.
+    is live; and once more afterwards, for those who accepted it meanwhile, when no grant yet asked for their fold.
     Raises GrantError: SCOPE_UNKNOWN, PARTNER_UNKNOWN, GRANT_INVALID.
+    """
+    purpose = await purpose_of(conn, scope)
+    await fold_all(conn, keys, partner_id=partner_id, purpose=purpose)
+    grant_id = await enter(conn, partner_id=partner_id, scope=scope, starts_at=starts_at, ends_at=ends_at, retention=retention)
+    await fold_all(conn, keys, partner_id=partner_id, purpose=purpose)
+    return grant_id
+
+
+async def enter(
+    conn: AnyConnection, *, partner_id: UUID, scope: str, starts_at: datetime, ends_at: datetime, retention: timedelta
+) -> UUID:
+    """The grant alone, for who folds everybody before and after it, outside of the transaction that this is in: data subjects
+    wait for its commit. Until they are folded the partner sees nothing of them. Raises GrantError as `give`.
     """
     if ends_at <= starts_at or retention <= timedelta(0):
         raise GrantError("GRANT_INVALID", "a period ends after it starts, and data are kept for some time")
-    latest = await conn.fetchrow(LATEST, scope)
-    if latest is None:
-        raise GrantError("SCOPE_UNKNOWN", "no such scope")
+    await purpose_of(conn, scope)
     if await conn.fetchval(STATUS_OF, partner_id) is None:
         raise GrantError("PARTNER_UNKNOWN", "no such partner")
-    grant_id, purpose = uuid4(), Purpose(latest["purpose"])
-    await fold_all(conn, keys, partner_id=partner_id, purpose=purpose)
+    grant_id = uuid4()
     async with conn.transaction():
         await conn.execute(LOCK_EVERYBODY)
         await conn.execute(GIVE, grant_id, partner_id, scope, starts_at, ends_at, retention)
-    await fold_all(conn, keys, partner_id=partner_id, purpose=purpose)
     return grant_id
+
+
+async def purpose_of(conn: AnyConnection, scope: str) -> Purpose:
+    """The one purpose of all its versions. Raises GrantError SCOPE_UNKNOWN."""
+    latest = await conn.fetchrow(LATEST, scope)
+    if latest is None:
+        raise GrantError("SCOPE_UNKNOWN", "no such scope")
+    return Purpose(latest["purpose"])
 
 
 async def revoke(conn: AnyConnection, *, grant_id: UUID) -> None:

@@ -142,8 +142,29 @@ async def change_basis(
 ) -> None:
     """Record that a partner's role, location or mechanism has changed, and fold anew what its data subjects' evidence covers.
 
-    What is left out stays as it is; None as the mechanism takes it away. Until a data subject is folded anew the partner sees
-    nothing of it (policy 6.2, 8.1). Raises PartnerError: PARTNER_UNKNOWN, PARTNER_INVALID.
+    What is left out stays as it is; None as the mechanism takes it away. Raises PartnerError: PARTNER_UNKNOWN, PARTNER_INVALID.
+    """
+    is_other = await record_basis(
+        conn,
+        partner_id=partner_id,
+        role=role,
+        processing_location=processing_location,
+        cross_border_mechanism=cross_border_mechanism,
+    )
+    if is_other:
+        await fold_for(conn, keys, partner_id=partner_id)
+
+
+async def record_basis(
+    conn: AnyConnection,
+    *,
+    partner_id: UUID,
+    role: Role | None = None,
+    processing_location: str | None = None,
+    cross_border_mechanism: str | EllipsisType | None = ...,
+) -> bool:
+    """The record alone, for who calls `fold_for` once it is committed; whether anything has changed. Until a data subject is
+    folded anew the partner sees nothing of it (policy 6.2, 8.1). Raises PartnerError as `change_basis`.
     """
     async with conn.transaction():
         # Nobody is being folded by the old rules when the new ones commit: such a row would be unreadable until the next fold
@@ -157,12 +178,17 @@ async def change_basis(
             row["cross_border_mechanism"] if isinstance(cross_border_mechanism, EllipsisType) else cross_border_mechanism,
         )
         if wanted == tuple(row)[:3]:
-            return
+            return False
         if wanted[0] == Role.PROCESSOR and row["kind"] not in KINDS:
             raise PartnerError("PARTNER_INVALID", "a partner of this kind cannot be a processor")
         try:
             await conn.execute(CHANGE_BASIS, partner_id, *wanted)
         except asyncpg.CheckViolationError:
             raise PartnerError("PARTNER_INVALID", "location or mechanism is not one that can be") from None
+    return True
+
+
+async def fold_for(conn: AnyConnection, keys: PseudonymKeys, *, partner_id: UUID) -> None:
+    """Fold everybody anew towards a partner, for each purpose that it has or had a grant for."""
     for purpose in await conn.fetch(PURPOSES_OF, partner_id):
         await fold_all(conn, keys, partner_id=partner_id, purpose=Purpose(purpose["purpose"]))

@@ -19,9 +19,11 @@ from gateway.stewardship import changes
 from gateway.stewardship.actor import ActRefused, Door
 from gateway.stewardship.content import ChangeKind
 from gateway.stewardship.roles import StaffRole
-from scopes import Purpose
+from gateway.store import consents
+from scopes import Purpose, Role
 from tests.support.database import Database
 from tests.support.stewardship import CITY, MACHINE, NATIONAL_ID, REAL_NAME, Office, a_grant, a_partner, a_scope, an_office
+from tests.support.world import POLICY
 
 
 @pytest_asyncio.fixture
@@ -193,6 +195,36 @@ async def test_scheduled_version_takes_over_at_its_instant(office: Office) -> No
     await office.make(ChangeKind.SCOPE_END, {"scope": "orders"})
     assert await active(office, "orders") == []
     assert await active(office, "orders", soon) == []
+
+
+async def test_partner_whose_basis_changes_sees_what_the_new_one_covers(office: Office) -> None:
+    """Policy 6.2, 8.1: the new role counts when the approval has answered, and data subjects are folded anew by it."""
+    world = office.world
+    partner_id = await world.a_partner(name="shop")
+    await world.a_grant(partner_id, await world.a_scope([CITY], purpose=Purpose.MESSAGE_DELIVERY, scope="notes"))
+    caller, subject_id = await world.a_token(partner_id, "notes"), await world.a_subject()
+    await consents.accept_policy(world.owner, world.keys, subject_id=subject_id, policy_version=POLICY)
+    assert await world.see(caller, "city") == []
+
+    kind = {"role": "processor", "kind": "messaging_provider"}
+    await office.make(ChangeKind.PARTNER, a_partner(world, "shop", **kind))
+
+    assert await world.see(caller, "city") == [{"city": "深圳市"}]
+
+
+async def test_grant_reaches_those_whose_cover_rests_on_the_policy(office: Office) -> None:
+    """Policy 6.2: they are there when the approval has answered, and so is who accepts afterwards."""
+    world = office.world
+    partner_id = await world.a_partner(name="post", role=Role.PROCESSOR, kind="messaging_provider")
+    first, second = await world.a_subject(), await world.a_subject()
+    await consents.accept_policy(world.owner, world.keys, subject_id=first, policy_version=POLICY)
+    await office.make(ChangeKind.SCOPE, a_scope("notes", CITY, purpose=Purpose.MESSAGE_DELIVERY))
+    await office.make(ChangeKind.GRANT, a_grant(world, "post", "notes"))
+    caller = await world.a_token(partner_id, "notes")
+
+    assert len(await world.see(caller, "id")) == 1
+    await consents.accept_policy(world.owner, world.keys, subject_id=second, policy_version=POLICY)
+    assert len(await world.see(caller, "id")) == 2
 
 
 @pytest.mark.parametrize("seed", range(4))
