@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.admin.api.ask import Desk
+from gateway.admin.api.endpoint import PATH, AdminGraphQL
 from gateway.catalogue.definition import load
 from gateway.oauth.keys import KeyStore
 from gateway.oauth.routes import routes
@@ -115,6 +117,7 @@ class _Application:
                     [
                         *routes(settings, pool, keys),
                         *subject_routes(settings, pool, pseudonyms, keys, catalogue, Pages(settings)),
+                        Route(PATH, AdminGraphQL(Desk(pool, settings, catalogue, pseudonyms, keys))),
                         *_watched(pool, metrics),
                     ]
                 )

@@ -23,7 +23,7 @@ ARROWS: dict[str, set[str]] = {
     "watch": {"request", "settings"},
     "contracts": {"catalogue", "oauth", "settings", "store"},
     "stewardship": {"catalogue", "contracts", "oauth", "request", "schema", "settings", "store"},
-    "admin": {"catalogue", "oauth", "settings", "stewardship", "store", "subject"},
+    "admin": {"catalogue", "oauth", "request", "settings", "stewardship", "store", "subject"},
     "control": {"catalogue", "contracts", "oauth", "settings", "stewardship", "store"},
     "app": {"admin", "catalogue", "oauth", "request", "schema", "settings", "store", "subject", "watch"},
     "demo": {"app", "catalogue", "control", "oauth", "settings", "stewardship", "store", "subject", "watch"},

@@ -7,6 +7,7 @@ from graphql import (
     DocumentNode,
     EnumValueNode,
     FragmentDefinitionNode,
+    GraphQLSchema,
     NamedTypeNode,
     NonNullTypeNode,
     OperationDefinitionNode,
@@ -85,13 +86,14 @@ def coerce(operation: Operation, variables: Mapping[str, object]) -> Mapping[str
                 break
         else:
             return variables
-    coerced = get_variable_values(
-        operation.partner_schema.schema,
-        operation.node.variable_definitions or (),
-        dict(variables),
-        max_errors=5,
-        hide_suggestions=True,
-    )
+    return coerce_variables(operation.partner_schema.schema, operation.node, variables)
+
+
+def coerce_variables(
+    schema: GraphQLSchema, node: OperationDefinitionNode, variables: Mapping[str, object]
+) -> Mapping[str, object]:
+    """The variables as the operation's types say. Raises GatewayError(VARIABLES), which names no value."""
+    coerced = get_variable_values(schema, node.variable_definitions or (), dict(variables), max_errors=5, hide_suggestions=True)
     if not isinstance(coerced, VariableValues):
         raise GatewayError(Code.VARIABLES)
     return coerced.coerced

@@ -135,11 +135,17 @@ async def find(conn: AnyConnection, actor: Actor, change_id: UUID) -> Change:
 
 
 async def listed(
-    conn: AnyConnection, actor: Actor, *, state: str | None = None, target: str | None = None, row_count: int = 200
+    conn: AnyConnection,
+    actor: Actor,
+    *,
+    state: str | None = None,
+    target: str | None = None,
+    after: UUID | None = None,
+    row_count: int = 200,
 ) -> Sequence[Change]:
-    """Those that wait first, then newest first. Raises ActRefused ROLE_MISSING."""
+    """Those that wait first, then newest first. after: id of the last one seen. Raises ActRefused ROLE_MISSING."""
     permit(actor, Act.CHANGES_READ)
-    return [_change(row) for row in await conn.fetch(CHANGES, state, target, row_count)]
+    return [_change(row) for row in await conn.fetch(CHANGES, state, target, after, row_count)]
 
 
 async def _prepare(conn: AnyConnection, actor: Actor, ground: Ground, change_id: UUID) -> None:

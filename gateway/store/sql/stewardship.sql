@@ -180,13 +180,17 @@ select state, proposed_by from gateway.change where change_id = $1 for update;
 
 -- name: changes
 -- Newest first, the ones that wait before all others.
--- in:  state text (null: any), target text (null: any), row_count integer
+-- in:  state text (null: any), target text (null: any), after uuid (the last row seen; null: from the first), row_count integer
 -- row: as change
 select c.change_id, c.kind, c.target, c.content::text as content, c.base::text as base, c.reason, c.proposed_by, p.login as proposer,
        c.proposed_at, c.state, c.decided_by, d.login as decider, c.decided_at, c.decision, c.takes_effect_at
   from gateway.change c join gateway.staff p on p.staff_id = c.proposed_by left join gateway.staff d on d.staff_id = c.decided_by
  where ($1::text is null or c.state = $1) and ($2::text is null or c.target = $2)
- order by c.state <> 'proposed', c.proposed_at desc limit $3;
+   and ($3::uuid is null or exists (
+        select from gateway.change l
+         where l.change_id = $3
+           and (c.state <> 'proposed', l.proposed_at, l.change_id) > (l.state <> 'proposed', c.proposed_at, c.change_id)))
+ order by c.state <> 'proposed', c.proposed_at desc, c.change_id desc limit $4;
 
 -- name: decide
 -- in:  change_id uuid, state text, decided_by uuid, decision text, takes_effect_at timestamptz
