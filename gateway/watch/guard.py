@@ -1,7 +1,8 @@
-"""The last line: whatever goes wrong unplanned is one fixed answer to the caller and one line without words in the log."""
+"""The last line: whatever goes wrong unplanned is one fixed answer to the caller and one line without words in the log, and what
+says nothing about caches is kept by none."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, Final
 
 from gateway.request.codes import Code, GatewayError, Media
 from gateway.request.receive import DisconnectedError
@@ -12,6 +13,9 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+CACHE_CONTROL: Final = b"cache-control"
 
 
 class Guard:
@@ -30,6 +34,8 @@ class Guard:
         async def watched(message: Message) -> None:
             nonlocal has_started
             has_started = True
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": _kept_by_none(message.get("headers", ()))}
             await send(message)
 
         try:
@@ -40,3 +46,11 @@ class Guard:
             log(Event.DEFECT, error=error, code=Code.INTERNAL)
             if not has_started:
                 await send_error(send, GatewayError(Code.INTERNAL), Media.JSON, request_id=new_request_id())
+
+
+def _kept_by_none(headers: Iterable[Header]) -> list[Header]:
+    """The headers, with `no-store` unless they say how long the answer may be kept: a redirect with a code in it says nothing."""
+    given = list(headers)
+    if all(name.lower() != CACHE_CONTROL for name, _ in given):
+        given.append((CACHE_CONTROL, b"no-store"))
+    return given

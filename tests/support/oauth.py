@@ -30,6 +30,7 @@ from gateway.store.consents import PseudonymKeys
 from gateway.store.pool import plain_pool
 from gateway.subject.page import Pages
 from gateway.subject.routes import subject_routes
+from gateway.watch.guard import Guard
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _RSA = RSAKey.generate_key(2048)  # one for the whole run: making one takes longer than a test
@@ -208,7 +209,7 @@ async def a_worker(database_url: str, settings: Settings) -> AsyncIterator[Worke
         await keys.ensure(conn)
     pseudonyms = PseudonymKeys(settings.key("pseudonym"))
     pages = subject_routes(settings, pool, pseudonyms, keys, CATALOGUE, Pages(settings))
-    app = Starlette(routes=[*routes(settings, pool, keys), *pages])
+    app = Guard(Starlette(routes=[*routes(settings, pool, keys), *pages]))
     try:
         async with serving(app) as url, httpx2.AsyncClient(base_url=url, trust_env=False) as http:
             yield Worker(http, keys, pool, url)

@@ -117,3 +117,21 @@ async def test_browser_is_never_told_to_send_its_form_on(world: World) -> None:
     assert [answer.status_code for answer in answers] == [303] * 5
     page = await world.http.get(answers[0].headers["location"], follow_redirects=True)
     assert page.headers["referrer-policy"] == "same-origin"
+
+
+async def test_no_cache_keeps_an_answer_whatever_becomes_of_the_request(world: World) -> None:
+    """RFC 9700 4.3, RFC 6749 5.1: a redirect carries a code, which nothing on the way may keep."""
+    shop = await a_shop(world)
+    good, bad = parameters(shop, a_verifier()[1]), parameters(shop, "short")
+
+    answers = [
+        await world.http.get(f"/oauth/authorize?{urlencode(good)}"),
+        await world.http.get(f"/oauth/authorize?{urlencode(bad)}"),
+        await world.http.get("/me"),
+        await world.http.get("/oauth/token"),
+        await world.http.get("/oauth/nothing"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [303, 303, 303, 405, 404]
+    assert [answer.headers.get_list("cache-control") for answer in answers] == [["no-store"]] * 5
+    assert (await world.http.get("/oauth/jwks")).headers["cache-control"] == "public, max-age=300"
