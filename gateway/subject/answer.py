@@ -72,6 +72,16 @@ def settled_before(offer: Offer) -> Settled:
     )
 
 
+def ticked_before(offer: Offer) -> Choice:
+    """What stands ticked when the question is put: what was agreed to before, but never sensitive data or the transfer abroad.
+
+    Each answer is a consent anew, for another year, and PIPL 29 and 39 ask for those two explicitly.
+    """
+    before = settled_before(offer)
+    sensitive = {one.category for one in offer.categories if one.is_sensitive}
+    return Choice(before.categories - sensitive, signs_in=before.signs_in)
+
+
 def problem(offer: Offer, choice: Choice, *, is_fresh: bool) -> Problem | None:
     """is_fresh: the session signed in recently enough for sensitive data."""
     if offer.crosses_border and choice.categories and not choice.cross_border:
@@ -102,7 +112,9 @@ async def apply(
     given = choice.categories | frozenset(offer.kept) | (resting if offer.crosses_border else frozenset())
     agreed, consent_id = offer.agreed, None
     ends_at = None if agreed is None else agreed.ends_at
-    if agreed is not None and given == agreed.categories and not choice.categories and choice.cross_border == agreed.cross_border:
+    # Data newly agreed to needs the transfer, so without any the box was about what is not there: what is kept stays as it is
+    crosses = choice.cross_border or (agreed is not None and agreed.cross_border and bool(offer.kept) and not choice.categories)
+    if agreed is not None and given == agreed.categories and not choice.categories and crosses == agreed.cross_border:
         consent_id = agreed.consent_id
     elif given and offer.purpose is not None:
         ends_at = offer.offered_at + timedelta(days=settings.consent_lifetime_days)
@@ -114,7 +126,7 @@ async def apply(
             purpose=offer.purpose,
             categories=given,
             policy_version=offer.policy_version,
-            cross_border=choice.cross_border,
+            cross_border=crosses,
             ends_at=ends_at,
             notice_sha256=notice,
         )

@@ -280,13 +280,11 @@ def _notice(desk: Desk, offer: Offer, language: Language) -> Notice:
 async def _page(
     desk: Desk, conn: AnyConnection, http: Request, put: Put, *, ticked: Choice | None = None, problem: Problem | None = None
 ) -> Response:
-    """Put the question to this session. ticked: what the data subject has ticked already; else what it agreed to before."""
+    """Put the question to this session. ticked: what the data subject has ticked already; None: nothing yet."""
     notice = _notice(desk, put.offer, language_of(http))
     await keep(conn, notice)
     if not await authorize.bind(conn, put.request.request_id, put.session.session_id, notice.sha256):
         raise Stopped("gone")
-    before = answer.settled_before(put.offer)
-    stands = ticked or Choice(before.categories, bool(put.offer.agreed and put.offer.agreed.cross_border), before.signs_in)
     return desk.pages.render(
         http,
         "consent.html",
@@ -295,7 +293,7 @@ async def _page(
         notice=notice.content,
         notice_sha256=notice.sha256.hex(),
         examples={(path, rule.label()): example for (path, rule), example in (await _examples(desk, conn, put)).items()},
-        ticked=stands,
+        ticked=ticked or answer.ticked_before(put.offer),
         agreed_at=None if put.offer.agreed is None else put.offer.agreed.agreed_at,
         locked=frozenset() if put.is_fresh else answer.needing_step_up(put.offer),
         minutes=FRESH_FOR // timedelta(minutes=1),

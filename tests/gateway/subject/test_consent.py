@@ -161,6 +161,28 @@ async def test_more_than_before_shows_what_is_new_and_unticking_narrows(pages: P
     assert await agreed(pages) == [("given", {NAME, CITY}), ("given", {NAME, NATIONAL_ID})]
 
 
+async def test_sensitive_data_and_the_transfer_are_never_ticked_beforehand(pages: Pages, person: Person) -> None:
+    """PIPL 29, 39: each answer is a consent anew, for another year, and these two are explicit each time."""
+    asker = await an_asker(pages.owner, pages.settings, fields=FIELDS, location="SG", mechanism="standard_contract")
+    await asker.agreed(person, NAME, NATIONAL_ID, cross_border=True)
+    async with pages.browser(person) as browser:
+        _, screen = await browser.open(asker, scope=asker.scope)
+
+    assert screen.boxes() == {NAME: True, CITY: False, NATIONAL_ID: False, "cross_border": False}
+    assert "are not ticked" in screen.text
+
+
+async def test_what_stays_abroad_stays_abroad_where_nothing_new_is_agreed_to(pages: Pages, person: Person) -> None:
+    """policy 6.1, 9.5: a no to more is no withdrawal of the transfer that the rest was agreed to with."""
+    asker = await an_asker(pages.owner, pages.settings, fields=FIELDS, location="SG", mechanism="standard_contract")
+    await asker.agreed(person, NAME, cross_border=True)
+    async with pages.browser(person) as browser:
+        path, screen = await browser.open(asker, scope="openid", authorization_details=asker.details(CITY))
+        await browser.answer(path, screen, ticked=["sign_in"])
+
+    assert await pages.owner.fetchval("select cross_border from gateway.consent_event order by event_id desc limit 1")
+
+
 async def test_unticking_all_that_was_agreed_withdraws_it(pages: Pages, asker: Asker, person: Person) -> None:
     """PIPL 15: the page takes back as it gives."""
     await asker.agreed(person, NAME)
