@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     consent_lifetime_days: int = Field(default=365, ge=1, le=3650)
     consent_quiet_days: int = Field(default=30, ge=0, le=3650)
     master_key: SecretStr | None = None
+    staff_token: SecretStr | None = None
+    staff_token_file: Path | None = None
 
     max_body_bytes: int = Field(default=65536, ge=1)
     max_url_bytes: int = Field(default=8192, ge=1)

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # room -> the rooms it may know. `scopes` may be known by all, and knows nobody.
 ARROWS: dict[str, set[str]] = {
     "settings": set(),
+    "strict_yaml": set(),
     "catalogue": set(),
     "store": {"settings"},
     "schema": {"catalogue", "store"},
@@ -21,10 +22,10 @@ ARROWS: dict[str, set[str]] = {
     "request": {"catalogue", "oauth", "schema", "settings", "store"},
     "subject": {"catalogue", "oauth", "request", "settings", "store"},
     "watch": {"request", "settings"},
-    "contracts": {"catalogue", "oauth", "settings", "store"},
-    "stewardship": {"catalogue", "contracts", "oauth", "request", "schema", "settings", "store"},
+    "contracts": {"catalogue", "oauth", "settings", "store", "strict_yaml"},
+    "stewardship": {"catalogue", "contracts", "oauth", "request", "schema", "settings", "store", "strict_yaml"},
     "admin": {"catalogue", "oauth", "request", "settings", "stewardship", "store", "subject"},
-    "control": {"catalogue", "contracts", "oauth", "settings", "stewardship", "store"},
+    "control": {"catalogue", "contracts", "oauth", "settings", "stewardship", "store", "strict_yaml"},
     "app": {"admin", "catalogue", "oauth", "request", "schema", "settings", "store", "subject", "watch"},
     "demo": {"app", "catalogue", "control", "oauth", "settings", "stewardship", "store", "subject", "watch"},
     "cli": {"control", "demo", "oauth", "settings", "store", "watch"},

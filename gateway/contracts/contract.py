@@ -11,6 +11,7 @@ from typing import Any, Final
 from graphql import GraphQLError, OperationDefinitionNode, parse
 
 from gateway.contracts import files, subjects
+from gateway.strict_yaml import Document, InvalidFile
 from scopes import Purpose
 
 NOT_VISIBLE: Final = "not visible"
@@ -101,10 +102,10 @@ def check_names(contract: Contract, names: frozenset[str]) -> None:
     """Raises InvalidFile where it names a data subject that nobody described."""
     for name in sorted(contract.named | _names_in(contract.variables)):
         if name not in names:
-            raise files.InvalidFile(contract.path, 1, f"{name} is no data subject of {subjects.NAME}")
+            raise InvalidFile(contract.path, 1, f"{name} is no data subject of {subjects.NAME}")
 
 
-def _check_operation(document: files.Document) -> None:
+def _check_operation(document: Document) -> None:
     try:
         parsed = parse(document.value["operation"])
     except GraphQLError as error:

@@ -54,8 +54,8 @@ def _collected(session: pytest.Session, url: str, path: Path, enrolment: Path | 
     from gateway.contracts import enrolment as enrolments
     from gateway.contracts import subjects
     from gateway.contracts.contract import check_names, paths_in, read
-    from gateway.contracts.files import InvalidFile
     from gateway.settings import Settings
+    from gateway.strict_yaml import InvalidFile
 
     folder = path if path.is_dir() else path.parent
     try:

@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 
 from gateway.catalogue.definition import Catalogue
 from gateway.contracts import files
+from gateway.strict_yaml import Document
 from scopes import CATEGORIES, Purpose, parents
 
 NAME: Final = "subjects.yaml"
@@ -108,7 +109,7 @@ def read(path: Path, catalogue: Catalogue) -> tuple[Synthetic, ...]:
     return tuple(_synthetic(document, name, entry) for name, entry in wanted.items())
 
 
-def _synthetic(document: files.Document, name: str, entry: Mapping[str, Any]) -> Synthetic:
+def _synthetic(document: Document, name: str, entry: Mapping[str, Any]) -> Synthetic:
     way = ("subjects", name)
     agreements = [
         _agreement(document, (*way, "consents", number), found) for number, found in enumerate(entry.get("consents", ()))
@@ -135,7 +136,7 @@ def _synthetic(document: files.Document, name: str, entry: Mapping[str, Any]) ->
     )
 
 
-def _agreement(document: files.Document, way: tuple[str | int, ...], entry: Mapping[str, Any]) -> Agreement:
+def _agreement(document: Document, way: tuple[str | int, ...], entry: Mapping[str, Any]) -> Agreement:
     partners, purposes, categories = entry.get("partners", "all"), entry.get("purposes", "all"), entry.get("categories", "all")
     return Agreement(
         partners=None if partners == "all" else frozenset(partners),
@@ -146,7 +147,7 @@ def _agreement(document: files.Document, way: tuple[str | int, ...], entry: Mapp
     )
 
 
-def _categories(document: files.Document, way: tuple[str | int, ...], named: Sequence[str]) -> frozenset[str]:
+def _categories(document: Document, way: tuple[str | int, ...], named: Sequence[str]) -> frozenset[str]:
     """The leaves under these nodes of the tree; `all` is the root."""
     found: set[str] = set()
     for node in named:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Annotated, NoReturn, TypeVar
 
@@ -10,6 +10,7 @@ import asyncpg
 import typer
 
 from gateway.settings import Settings
+from gateway.stewardship.actor import ActRefused, Finding
 from gateway.store.accounts import AccountError
 from gateway.store.consents import ConsentError
 from gateway.store.embedded import owner_url
@@ -39,6 +40,8 @@ def ask(question: Callable[[Connection], Awaitable[Found]]) -> Found:
 
     try:
         return asyncio.run(run())
+    except ActRefused as refused:
+        fail(told(refused.code, str(refused), refused.findings), DOES_NOT_HOLD)
     except GrantError as refused:
         findings = "".join(f"\n{finding.path}: {finding.fault.value}" for finding in refused.findings)
         fail(f"{refused.code}: {refused}{findings}", DOES_NOT_HOLD)
@@ -51,6 +54,11 @@ def ask(question: Callable[[Connection], Awaitable[Found]]) -> Found:
 def tell(body: object, text: str, *, as_json: bool) -> None:
     """Print one or the other. body may hold ids, instants and names."""
     typer.echo(json.dumps(body, default=_plain, ensure_ascii=False) if as_json else text)
+
+
+def told(code: str, text: str, findings: Sequence[Finding]) -> str:
+    """A refusal: one line, and one more for each finding."""
+    return "\n".join([f"{code}: {text}", *(f"{one.path}: {one.fault}" for one in findings)])
 
 
 def fail(text: str, status: int) -> NoReturn:

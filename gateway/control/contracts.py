@@ -15,7 +15,6 @@ from gateway.contracts.client import NoToken, Unreachable
 from gateway.contracts.draft import draft as drafted
 from gateway.contracts.enrolment import NoEnrolment
 from gateway.contracts.evidence import NoPolicy
-from gateway.contracts.files import InvalidFile
 from gateway.contracts.opened import connected, enrolment_path, has_database, opened
 from gateway.contracts.planting import Unplantable
 from gateway.contracts.run import Result, Run, check
@@ -23,6 +22,7 @@ from gateway.contracts.sweep import DRAWN, sweep
 from gateway.contracts.synthetic import NotOurs, enrol, withdraw
 from gateway.control.answer import DOES_NOT_HOLD, USAGE, AsJson, fail, tell
 from gateway.settings import Settings
+from gateway.strict_yaml import InvalidFile
 
 UNREACHABLE = 3
 WIDTH = 160

@@ -6,13 +6,16 @@ from typing import Annotated, Any
 import typer
 
 from gateway.catalogue.definition import load
+from gateway.control import configuration
 from gateway.control.answer import DOES_NOT_HOLD, AsJson, ask, fail, tell
 from gateway.settings import Settings
 from gateway.store import grants
 from gateway.store.pool import Connection
 from scopes import Redaction
 
-app = typer.Typer(help="Scopes and their versions.", no_args_is_help=True)
+app = typer.Typer(help="Scopes and their versions; the whole configuration as files.", no_args_is_help=True)
+app.command("export")(configuration.export_)
+app.command("apply")(configuration.apply_)
 
 
 @app.command("list")

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from gateway.demo.partners import AGREED_AT, AGREED_UNTIL, PARTNERS, RETENTION, DemoPartner, DemoScope
 from gateway.oauth.registration import validate
+from gateway.stewardship.content import DUTIES_NEEDED
 from gateway.store import grants, partners
 from gateway.store.consents import PseudonymKeys
 from gateway.store.pool import Connection
@@ -19,6 +20,10 @@ _HOLDER: Final = "select partner_id from gateway.client where client_id = $1"
 # A demo whose demo.json was removed hands out new keys.
 # in:  client_id text, metadata jsonb
 _RENEW: Final = "update gateway.client set metadata = $2::jsonb where client_id = $1 and metadata <> $2::jsonb"
+
+
+# policy 6.2. in:  partner_id uuid, duties text[]
+_BIND: Final = "update gateway.partner set duties = $2 where partner_id = $1"
 
 
 class ClientTaken(Exception):
@@ -48,7 +53,7 @@ async def register_client(conn: Connection, *, partner_id: UUID, metadata: Mappi
 
 
 async def _register(conn: Connection, partner: DemoPartner) -> UUID:
-    return await partners.register(
+    partner_id = await partners.register(
         conn,
         name=partner.name,
         legal_name=partner.legal_name,
@@ -60,6 +65,8 @@ async def _register(conn: Connection, partner: DemoPartner) -> UUID:
         agreement_ends_at=AGREED_UNTIL,
         cross_border_mechanism=partner.mechanism,
     )
+    await conn.execute(_BIND, partner_id, sorted(DUTIES_NEEDED))
+    return partner_id
 
 
 async def _grant(

@@ -261,3 +261,8 @@ update gateway.partner_grant set change_id = $2 where grant_id = $1;
 -- scope_version_active
 select version from gateway.scope_version where scope = $1 and active_from is not null
    and (retired_at is null or retired_at > statement_timestamp()) order by version desc limit 1;
+
+-- name: lock_applying
+-- Whoever applies files comes one after another.
+-- row: none
+select pg_advisory_xact_lock(hashtextextended('gateway.applying', 0));

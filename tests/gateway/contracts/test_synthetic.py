@@ -14,13 +14,13 @@ from gateway.catalogue.definition import Catalogue, Table, value, values
 from gateway.catalogue.weidandan import CATALOGUE
 from gateway.contracts import enrolment
 from gateway.contracts.client import GatewayClient, NoToken, Unreachable
-from gateway.contracts.files import InvalidFile
 from gateway.contracts.planting import Fault, Unplantable, plant
 from gateway.contracts.subjects import Synthetic, default_path, read
 from gateway.contracts.synthetic import NotOurs, client_id_of, enrol, withdraw
 from gateway.store import consents, policy, subjects
 from gateway.store.consents import PseudonymKeys, verify
 from gateway.store.pool import Connection
+from gateway.strict_yaml import InvalidFile
 from scopes import CATEGORIES, Kind, Purpose
 from tests.gateway.contracts.conftest import Place
 from tests.support.served import free_port, served

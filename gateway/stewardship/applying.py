@@ -1,0 +1,103 @@
+"""A configuration from files, put up for decision: what can be proposed is, what has to wait says for what (policy 9.3).
+
+Nothing takes effect by it. Applied again after the approvals, it proposes the rest; what waits already is not proposed twice.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from gateway.catalogue.definition import Catalogue
+from gateway.stewardship import changes
+from gateway.stewardship.actor import Actor, ActRefused, Finding, StaffCode, acting
+from gateway.stewardship.configuration import Configuration, Item, normal_metadata, plan
+from gateway.stewardship.content import ChangeKind, read
+from gateway.stewardship.effect import Ground
+from gateway.stewardship.roles import Act
+from gateway.stewardship.standing import standing
+from gateway.store.pool import AnyConnection
+from gateway.store.questions import question
+from scopes import Rules
+
+LOCK_APPLYING = question("stewardship", "lock_applying")
+PENDING_MOST: Final = 10_000
+_MAY_PASS: Final = frozenset({"PARTNER_UNKNOWN", "SCOPE_UNKNOWN", StaffCode.RULES_BROKEN.value})
+"""Refusals that the approval of something else may end."""
+
+
+class Outcome(StrEnum):
+    PROPOSED = "proposed"
+    PENDING = "pending"  # an equal change waits for its decision already
+    WAITS = "waits"  # for the approval of others
+    REFUSED = "refused"
+    BY_COMMAND = "by_command"  # registered operations: no change is needed for them, and applying does nothing at once
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """waits_for: titles of items. code and findings: of the refusal, where there was one."""
+
+    item: Item
+    outcome: Outcome
+    change_id: UUID | None = None
+    waits_for: tuple[str, ...] = ()
+    code: str | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+async def planned(conn: AnyConnection, actor: Actor, catalogue: Catalogue, wanted: Configuration) -> tuple[Item, ...]:
+    """What would have to be decided. Raises ActRefused ROLE_MISSING."""
+    return plan(await standing(conn, actor, catalogue), wanted)
+
+
+async def apply(
+    conn: AnyConnection, actor: Actor, ground: Ground, catalogue: Catalogue, wanted: Configuration, *, reason: str
+) -> tuple[Applied, ...]:
+    """Propose what differs, in one transaction: all of it or, where something breaks off, nothing.
+
+    Raises ActRefused: ROLE_MISSING, CONFIDENTIALITY_REQUIRED, REASON_REQUIRED. Why a single change is refused is told with it.
+    """
+    async with acting(conn, actor, Act.CHANGE_PROPOSE, reason=reason, needs_reason=True) as entry:
+        await conn.execute(LOCK_APPLYING)  # two who apply the same at once propose it once
+        waiting = await changes.listed(conn, actor, state="proposed", row_count=PENDING_MOST)
+        pending = {_key(one.kind, one.content): one.change_id for one in waiting}
+        items = await planned(conn, actor, catalogue, wanted)
+        found = tuple([await _applied(conn, actor, ground, item, pending, reason) for item in items])
+        entry.after = {"changes": [str(one.change_id) for one in found if one.outcome is Outcome.PROPOSED]}
+    return found
+
+
+async def _applied(
+    conn: AnyConnection, actor: Actor, ground: Ground, item: Item, pending: Mapping[str, UUID], reason: str
+) -> Applied:
+    if item.kind is None:
+        return Applied(item, Outcome.BY_COMMAND)
+    if (waits := pending.get(_key(item.kind, item.content))) is not None:
+        return Applied(item, Outcome.PENDING, waits)
+    if item.must:
+        return Applied(item, Outcome.WAITS, waits_for=tuple(sorted(item.must)))
+    try:
+        change_id = await changes.propose(conn, actor, ground, kind=item.kind, content=item.content, reason=reason)
+    except ActRefused as refused:
+        may_pass = refused.code in _MAY_PASS and item.needs
+        outcome, waits_for = (Outcome.WAITS, tuple(sorted(item.needs))) if may_pass else (Outcome.REFUSED, ())
+        return Applied(item, outcome, waits_for=waits_for, code=refused.code, findings=refused.findings)
+    return Applied(item, Outcome.PROPOSED, change_id)
+
+
+def _key(kind: ChangeKind, content: Mapping[str, Any]) -> str:
+    """Equal for changes that would do the same."""
+    try:
+        wire = read(kind, content).wire()
+    except ActRefused:
+        wire = dict(content)
+    if kind is ChangeKind.CLIENT:
+        wire |= {"metadata": normal_metadata(wire["metadata"])}
+    if kind is ChangeKind.SCOPE:
+        wire |= {"fields": sorted(wire["fields"], key=lambda field: str(field["path"]))}
+    if kind is ChangeKind.RULES:
+        wire = Rules.from_wire(wire).to_wire()
+    return f"{kind} {json.dumps(wire, sort_keys=True)}"
