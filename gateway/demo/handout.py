@@ -1,4 +1,4 @@
-"""What the demo hands out: keys and tokens of the partners, sign-ins of some subjects, the canaries' markers."""
+"""What the demo hands out: keys and tokens of the partners, sign-ins of some subjects and of the staff, the canaries' markers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from gateway.demo import document
+from gateway.demo.admins import give_admins
 from gateway.demo.canaries import aviary
 from gateway.demo.document import Document
 from gateway.demo.load import SEED, Filled
@@ -53,6 +54,7 @@ async def hand_out(
         }
         for metadata in clients:
             await register_client(conn, partner_id=filled.partner_ids[CLIENTS_PARTNER], metadata=metadata)
+    admins = await give_admins(conn, settings, earlier)
     canaries = [
         {
             "subject_id": canary.subject_id,
@@ -70,7 +72,7 @@ async def hand_out(
             "database_url": url,
             "partners": partners,
             "subjects": subjects,
-            "admins": [],
+            "admins": admins,
             "canaries": canaries,
         }
     )

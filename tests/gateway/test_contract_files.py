@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from graphql import OperationDefinitionNode, build_schema, parse
 
+from gateway.admin.api.schema import sdl as admin_sdl
 from gateway.catalogue.weidandan import CATALOGUE
 from gateway.demo.partners import PARTNERS
 from gateway.request.fetch import DATA_ROOTS, leaf_paths, nodes_of
@@ -58,6 +59,14 @@ def test_a_partner_without_grants_sees_access_alone() -> None:
     assert query is not None
     assert list(query.fields) == ["access"]
     _same("newcomer.graphql", sdl)
+
+
+def test_the_admin_apis_schema_changes_only_with_its_file() -> None:
+    """One schema for all members of the staff."""
+    text = admin_sdl()
+
+    build_schema(text)
+    _same("admin.graphql", text)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

@@ -19,6 +19,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from gateway.settings import Settings
+from gateway.stewardship import staff
+from gateway.stewardship.roles import StaffRole
 from tests.support.database import a_folder
 
 PATIENCE_S = 120
@@ -53,8 +56,8 @@ class Running:
     screen: str
     document: Mapping[str, Any]
 
-    def ask(self, token: str, query: str) -> tuple[int, Mapping[str, Any]]:
-        parts = urlsplit(self.document["graphql_url"])
+    def ask(self, token: str, query: str, at: str = "graphql_url") -> tuple[int, Mapping[str, Any]]:
+        parts = urlsplit(self.document[at])
         connection = HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_S)
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         connection.request("POST", parts.path, json.dumps({"query": query}), headers)
@@ -120,7 +123,11 @@ def test_the_file_holds_what_checks_from_outside_rely_on(running: Running) -> No
     assert set(document["partners"]) == {"adlens", "swiftmsg", "citymap", "shopmate", "overseas", "newcomer"}
     assert len(document["canaries"]) == 5
     assert document["subjects"][0].keys() == {"subject_id", "login", "password", "pseudonyms"}
-    assert document["admins"] == []
+    assert {admin["login"]: admin["roles"] for admin in document["admins"]} == {
+        **{role.value: [role.value] for role in StaffRole},
+        "approver-2": ["approver"],
+    }
+    assert all(admin.keys() == {"login", "password", "totp_secret", "access_token", "roles"} for admin in document["admins"])
     assert document["database_url"].startswith("postgresql://")
     assert "access_token" not in document["partners"]["shopmate"]
 
@@ -135,6 +142,38 @@ def test_a_ready_token_opens_the_endpoint_and_a_bound_one_is_about_its_subject(r
     assert status == 200
     assert len(page["data"]["subjects"]["edges"]) == 5
     assert own["data"]["me"]["id"] == entry["subject_pseudonym"]
+
+
+def test_an_administrators_token_opens_the_admin_api_and_no_other(running: Running) -> None:
+    """What somebody signs in with is theirs alone, and the duty of confidentiality is accepted."""
+    for admin in running.document["admins"]:
+        status, answer = running.ask(admin["access_token"], "{ me { login roles hasAccepted } }", "admin_graphql_url")
+
+        assert (status, answer["data"]["me"]) == (200, {"login": admin["login"], "roles": admin["roles"], "hasAccepted": True})
+        assert running.ask(admin["access_token"], "{ access { partner } }")[0] == 401
+    assert len({admin[name] for admin in running.document["admins"] for name in ("password", "totp_secret")}) == 12
+
+
+async def test_the_administrators_sign_in_with_what_the_file_says(running: Running) -> None:
+    """Both factors."""
+    owner = await asyncpg.connect(running.document["database_url"])
+    vault = staff.Vault(Settings(data=running.data))
+    for admin in running.document["admins"]:
+        row = await staff.check_password(owner, admin["login"], admin["password"])
+        assert row is not None
+        assert vault.open(row["staff_id"], row["totp_sealed"]) == admin["totp_secret"]
+    await owner.close()
+
+
+def test_a_scope_may_be_proposed_in_the_demo(running: Running) -> None:
+    """Rules are laid down, and what is active keeps to them."""
+    steward = next(admin for admin in running.document["admins"] if admin["login"] == "steward")
+    field = '{path: "Subject.city", redaction: {rung: "reveal"}, justification: "the survey is about cities"}'
+    proposal = f'mutation {{ proposeScope(scope: {{scope: "survey.cities", purpose: survey, fields: [{field}]}}, reason: "new")'
+
+    _, answer = running.ask(steward["access_token"], proposal + " { state } }", "admin_graphql_url")
+
+    assert answer == {"data": {"proposeScope": {"state": "proposed"}}}
 
 
 def test_the_newcomer_has_a_token_and_nothing_to_read(running: Running) -> None:
@@ -203,6 +242,7 @@ def test_a_second_demo_keeps_data_keys_and_passwords_and_an_interrupt_ends_it_we
     assert "kept from last time" in second.screen
     assert second.document["canaries"] == running.document["canaries"]
     assert second.document["subjects"] == running.document["subjects"]
+    assert second.document["admins"] == running.document["admins"]
     for name, entry in second.document["partners"].items():
         assert entry["private_key_jwk"] == running.document["partners"][name]["private_key_jwk"]
 
