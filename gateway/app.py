@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from gateway.admin.api.ask import Desk
 from gateway.admin.api.endpoint import PATH, AdminGraphQL
+from gateway.admin.console.routes import console_routes
 from gateway.catalogue.definition import load
 from gateway.oauth.keys import KeyStore
 from gateway.oauth.routes import routes
@@ -118,6 +119,7 @@ class _Application:
                         *routes(settings, pool, keys),
                         *subject_routes(settings, pool, pseudonyms, keys, catalogue, Pages(settings)),
                         Route(PATH, AdminGraphQL(Desk(pool, settings, catalogue, pseudonyms, keys))),
+                        *console_routes(settings, pool, pseudonyms, keys, catalogue),
                         *_watched(pool, metrics),
                     ]
                 )

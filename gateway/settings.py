@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     upstream_client_secret: SecretStr | None = None
     upstream_subject_claim: str = Field(default="sub", min_length=1, max_length=200)
     session_lifetime_s: int = Field(default=12 * 3_600, ge=60, le=30 * 86_400)
+    staff_session_lifetime_s: int = Field(default=8 * 3_600, ge=60, le=24 * 3_600)
+    staff_session_idle_s: int = Field(default=15 * 60, ge=10, le=8 * 3_600)
     dpop_nonce_required: bool = True
     client_certificate_header: bool = False
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()

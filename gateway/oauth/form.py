@@ -45,12 +45,18 @@ class Form:
 
 
 async def read_form(
-    request: Request, *, within_s: float, proxies: Proxies = NOBODY, repeatable: frozenset[str] = REPEATABLE
+    request: Request,
+    *,
+    within_s: float,
+    proxies: Proxies = NOBODY,
+    repeatable: frozenset[str] = REPEATABLE,
+    body_max: int = BODY_MAX,
+    parameters_max: int = PARAMETERS_MAX,
 ) -> Form:
     """Read and parse the body. Raises InvalidRequest, with the status that says what was wrong with the body.
 
     proxies: who is believed about the client's certificate and address. repeatable: what may come several times, as boxes that
-    are ticked do.
+    are ticked do. body_max: in bytes.
     """
     if request.url.query:
         # RFC 6749 2.3.1: never in the URI, where every log keeps them
@@ -59,7 +65,7 @@ async def read_form(
         raise InvalidRequest(status_code=415)
     try:
         async with asyncio.timeout(within_s):
-            body = await _body(request)
+            body = await _body(request, body_max)
     except TimeoutError:
         raise InvalidRequest(status_code=408) from None
     except ClientDisconnect:
@@ -67,7 +73,7 @@ async def read_form(
     headers = request.headers.getlist("authorization")
     if len(headers) > 1:
         raise InvalidRequest
-    values, peer = _parameters(body, repeatable), request.client.host if request.client else None
+    values, peer = _parameters(body, repeatable, parameters_max), request.client.host if request.client else None
     if len([tried for tried in (headers, "client_assertion" in values, "client_secret" in values) if tried]) > 1:
         raise InvalidRequest  # RFC 6749 2.3: one way of authenticating in each request
     return Form(
@@ -112,19 +118,19 @@ def _media_type(request: Request) -> str:
     return header.get_content_type() if charset in ("utf-8", "utf8") else ""
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, most: int) -> bytes:
     declared = request.headers.get("content-length", "0")
-    if not declared.isdecimal() or len(declared) > 9 or int(declared) > BODY_MAX:
+    if not declared.isdecimal() or len(declared) > 9 or int(declared) > most:
         raise InvalidRequest(status_code=413)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > BODY_MAX:
+        if len(body) > most:
             raise InvalidRequest(status_code=413)
     return bytes(body)
 
 
-def _parameters(body: bytes, repeatable: frozenset[str]) -> Mapping[str, Sequence[str]]:
+def _parameters(body: bytes, repeatable: frozenset[str], most: int) -> Mapping[str, Sequence[str]]:
     values: defaultdict[str, list[str]] = defaultdict(list)
     try:
         pairs = parse_qsl(
@@ -132,7 +138,7 @@ def _parameters(body: bytes, repeatable: frozenset[str]) -> Mapping[str, Sequenc
             keep_blank_values=True,
             strict_parsing=bool(body),
             errors="strict",
-            max_num_fields=PARAMETERS_MAX,
+            max_num_fields=most,
         )
     except ValueError:
         raise InvalidRequest from None

@@ -42,6 +42,8 @@ class Act(StrEnum):
     STAFF_END = "staff.end"
     TOKEN_ISSUE = "token.issue"  # noqa: S105 - of one's own; the name of an act
     TOKEN_REVOKE = "token.revoke"  # noqa: S105
+    PASSKEY_ADD = "passkey.add"  # one's own
+    PASSKEY_REMOVE = "passkey.remove"
     CONFIDENTIALITY_ACCEPT = "confidentiality.accept"
 
 
@@ -75,6 +77,8 @@ PERMITTED: Final[Mapping[Act, frozenset[StaffRole]]] = {
     Act.STAFF_END: frozenset(),
     Act.TOKEN_ISSUE: _EVERYBODY,
     Act.TOKEN_REVOKE: _EVERYBODY,
+    Act.PASSKEY_ADD: _EVERYBODY,
+    Act.PASSKEY_REMOVE: _EVERYBODY,
     Act.CONFIDENTIALITY_ACCEPT: _EVERYBODY,
 }
 """An act without a role is for the machine alone: whoever names the staff has access to the machine itself."""

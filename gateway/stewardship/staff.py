@@ -30,6 +30,7 @@ ADD = question("stewardship", "add_staff")
 EVERYBODY = question("stewardship", "staff")
 OF_LOGIN = question("stewardship", "staff_of_login")
 BY_ID = question("stewardship", "staff_by_id")
+OF_UPSTREAM = question("stewardship", "staff_of_upstream")
 CHANGE_ROLES = question("stewardship", "change_roles")
 CHANGE_CREDENTIALS = question("stewardship", "change_credentials")
 END = question("stewardship", "end_staff")
@@ -121,8 +122,10 @@ async def add(
     name: str,
     roles: Collection[StaffRole],
     credentials: Credentials | None = None,
+    upstream_subject: str | None = None,
 ) -> Credentials:
-    """Name somebody; returns what they sign in with. credentials: None for new random ones.
+    """Name somebody; returns what they sign in with. credentials: None for new random ones. upstream_subject: their `sub` at the
+    upstream provider, where they may sign in by it in place of the password.
 
     Raises ActRefused: ROLE_MISSING, STAFF_KNOWN, STAFF_INVALID. Approving is for people who propose nothing, and reading
     everything for people who change nothing: nobody may hold `steward` with `approver`, or `auditor` with any other role.
@@ -135,7 +138,7 @@ async def add(
         try:
             async with conn.transaction():
                 sealed = vault.seal(staff_id, given.totp_secret)
-                await conn.execute(ADD, staff_id, login, name, sorted(roles), hashed, sealed, None)
+                await conn.execute(ADD, staff_id, login, name, sorted(roles), hashed, sealed, upstream_subject)
         except asyncpg.UniqueViolationError:
             raise ActRefused(StaffCode.STAFF_KNOWN, "somebody has this login") from None
         except asyncpg.CheckViolationError:
@@ -194,6 +197,11 @@ async def check_password(conn: AnyConnection, login: str, password: str) -> asyn
     stored = None if row is None else row["password_hash"]
     is_right = await asyncio.to_thread(_verify, stored or _DECOY, password[:PASSWORD_MOST])
     return row if is_right and stored is not None else None
+
+
+async def of_upstream(conn: AnyConnection, upstream_subject: str) -> asyncpg.Record | None:
+    """The row of whom the upstream provider means by this `sub`."""
+    return await conn.fetchrow(OF_UPSTREAM, upstream_subject) if "\0" not in upstream_subject else None
 
 
 async def check_totp(conn: AnyConnection, vault: Vault, staff_id: UUID, code: str) -> bool:

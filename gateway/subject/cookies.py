@@ -22,6 +22,7 @@ class Cookie(StrEnum):
     """There are no others. The cookies page shows each with its purpose and lifetime."""
 
     SESSION = "session"
+    STAFF = "staff"  # the session of one of the controller's staff, for /admin alone
     FORM = "form"  # held against the sign-in form's token, before there is a session
     CEREMONY = "ceremony"  # binds a passkey ceremony or a trip to the upstream provider to this browser
     DEVICE = "device"  # this browser signed in before: strangers who guess cannot slow it down
@@ -35,7 +36,8 @@ _LIFETIME_S: Final[Mapping[Cookie, int]] = MappingProxyType(
 
 def lifetime_s(settings: Settings, cookie: Cookie) -> int:
     """How long a browser keeps it, in seconds."""
-    return settings.session_lifetime_s if cookie is Cookie.SESSION else _LIFETIME_S[cookie]
+    sessions = {Cookie.SESSION: settings.session_lifetime_s, Cookie.STAFF: settings.staff_session_lifetime_s}
+    return sessions[cookie] if cookie in sessions else _LIFETIME_S[cookie]
 
 
 def is_secure(settings: Settings) -> bool:

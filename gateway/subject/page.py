@@ -8,7 +8,7 @@ from datetime import date, datetime
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -20,20 +20,15 @@ from starlette.routing import Route
 
 from gateway.settings import Settings
 from gateway.subject.cookies import HOST_PREFIX, Cookie, put
-from gateway.subject.session import Session
 from gateway.subject.texts import LANGUAGES, Language, Texts
 from gateway.subject.wording import Sentences
 from gateway.subject.words import LOCALE, Words
 
-__all__ = ["Language", "Pages", "language_of", "static_route"]
+__all__ = ["OWN", "SCRIPT", "Language", "Pages", "Shelf", "language_of", "static_route"]
 
 FOLDER: Final = Path(__file__).parent
 ZONE: Final = ZoneInfo("Asia/Shanghai")
-STATIC: Final = {
-    "style.css": "text/css; charset=utf-8",
-    "passkey.js": "text/javascript; charset=utf-8",
-    "icon.svg": "image/svg+xml",
-}
+CSS, SCRIPT, SVG = "text/css; charset=utf-8", "text/javascript; charset=utf-8", "image/svg+xml"
 
 HEADERS: Final[Mapping[str, str]] = {
     "X-Frame-Options": "DENY",
@@ -51,6 +46,28 @@ POLICY: Final = (
 )
 
 
+class HasForms(Protocol):
+    """A session: somebody is signed in, and its forms carry a token."""
+
+    @property
+    def csrf(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where pages keep their templates, their texts and the files that browsers load. address: under which those are served.
+
+    files: the media type by name.
+    """
+
+    folder: Path
+    address: str
+    files: Mapping[str, str]
+
+
+OWN: Final = Shelf(FOLDER, "/static", {"style.css": CSS, "passkey.js": SCRIPT, "icon.svg": SVG})
+
+
 @dataclass(frozen=True, slots=True)
 class _Static:
     body: bytes
@@ -59,12 +76,13 @@ class _Static:
 
 
 class Pages:
-    """One for each worker. Sentences and templates are read once."""
+    """One for each worker. Sentences and templates are read once. more: shelves besides the data subject's own."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings, self._texts = settings, Texts.load()
+    def __init__(self, settings: Settings, *more: Shelf) -> None:
+        self._settings, self._texts = settings, Texts.load(*(shelf.folder / "text" for shelf in more))
+        shelves = (*more, OWN)
         self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(FOLDER / "templates"),
+            loader=jinja2.FileSystemLoader([shelf.folder / "templates" for shelf in shelves]),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
@@ -72,11 +90,17 @@ class Pages:
         )
         self._templates.globals["controller"] = settings.controller_name
         self._templates.globals["contact"] = settings.controller_contact
-        self._templates.globals["static"] = {name: f"/static/{name}?v={one.digest}" for name, one in _files().items()}
+        self._templates.globals["static"] = {
+            name: f"{shelf.address}/{name}?v={one.digest}" for shelf in shelves for name, one in _files(shelf).items()
+        }
 
     def speech(self, language: Language) -> tuple[Sentences, Words]:
         """What says sentences, and words for closed lists, in this language."""
         return partial(self._texts.say, language), Words(self._texts, language)
+
+    def has(self, key: str) -> bool:
+        """Whether there is such a sentence."""
+        return key in self._texts.by_key
 
     def render(
         self,
@@ -84,7 +108,7 @@ class Pages:
         template: str,
         *,
         status: int = 200,
-        session: Session | None = None,
+        session: HasForms | None = None,
         form_action: str = "",
         **context: object,
     ) -> HTMLResponse:
@@ -124,9 +148,9 @@ def language_of(request: Request) -> Language:
     return _preferred(request.headers.get("accept-language", ""))
 
 
-def static_route() -> Route:
-    """/static: the stylesheet and the one script. The address holds their hash, so browsers keep them for good."""
-    files = _files()
+def static_route(shelf: Shelf = OWN) -> Route:
+    """The files of a shelf. The address holds their hash, so browsers keep them for good."""
+    files = _files(shelf)
 
     async def endpoint(request: Request) -> Response:
         file = files.get(request.path_params["name"])
@@ -144,12 +168,12 @@ def static_route() -> Route:
             return Response(status_code=304, headers=headers)
         return Response(file.body, headers=headers, media_type=file.media_type)
 
-    return Route("/static/{name}", endpoint, methods=["GET"])
+    return Route(f"{shelf.address}/{{name}}", endpoint, methods=["GET"])
 
 
-def _files() -> Mapping[str, _Static]:
-    bodies = {name: (FOLDER / "static" / name).read_bytes() for name in STATIC}
-    return {name: _Static(body, sha256(body).hexdigest()[:16], STATIC[name]) for name, body in bodies.items()}
+def _files(shelf: Shelf) -> Mapping[str, _Static]:
+    bodies = {name: (shelf.folder / "static" / name).read_bytes() for name in shelf.files}
+    return {name: _Static(body, sha256(body).hexdigest()[:16], shelf.files[name]) for name, body in bodies.items()}
 
 
 def _preferred(header: str) -> Language:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.oauth.refusal import InvalidRequest
+from gateway.settings import Settings
 from gateway.store.pool import AnyConnection
 from gateway.subject import cookies, desk, passkeys
 from gateway.subject.cookies import Cookie
@@ -52,10 +53,10 @@ class SignInByPasskey:
                 await door.throttle.ceremony(conn, address=form.address)
                 options, text = await self._party.ask_sign_in(conn)
         except (Forbidden, InvalidRequest):
-            return _nothing(403)
+            return nothing(403)
         except TooFast:
-            return _nothing(429)
-        return _options(door.desk, options, text)
+            return nothing(429)
+        return options_response(door.desk.settings, options, text)
 
     async def check(self, request: Request) -> Response:
         """POST /sign-in/passkey: what the authenticator answered."""
@@ -106,8 +107,8 @@ class MyPasskeys:
     async def ask(self, visit: Visit) -> Response:
         """POST /me/passkeys/options: what the script hands to the authenticator."""
         if not await _is_fresh(visit.conn, visit.session.authenticated_at):
-            return _nothing(403)
-        return _options(self._desk, *await self._party.ask_registration(visit.conn, visit.session.subject_id))
+            return nothing(403)
+        return options_response(self._desk.settings, *await self._party.ask_registration(visit.conn, visit.session.subject_id))
 
     async def add(self, visit: Visit) -> Response:
         """POST /me/passkeys: what the authenticator made, and the data subject's own word for it."""
@@ -132,11 +133,13 @@ async def _is_fresh(conn: AnyConnection, at: datetime) -> bool:
     return fresh
 
 
-def _options(own: desk.Desk, options: str, text: str) -> Response:
+def options_response(settings: Settings, options: str, text: str) -> Response:
+    """What the script hands to the authenticator, and the cookie that binds the ceremony to this browser."""
     response = Response(options, media_type="application/json", headers={"Cache-Control": "no-store"})
-    cookies.put(response, own.settings, Cookie.CEREMONY, text)
+    cookies.put(response, settings, Cookie.CEREMONY, text)
     return response
 
 
-def _nothing(status: int) -> Response:
+def nothing(status: int) -> Response:
+    """The script says in words that it did not work."""
     return Response("{}", status, media_type="application/json", headers={"Cache-Control": "no-store"})

@@ -72,13 +72,13 @@ class Session:
 
 async def current(request: Request, conn: AnyConnection) -> Session | None:
     """The session of the browser that sends this request; None where there is none, or it has ended."""
-    sent = {_digest(name, request.cookies[name]): request.cookies[name] for name in NAMES if request.cookies.get(name)}
+    sent = {digest_of(name, request.cookies[name]): request.cookies[name] for name in NAMES if request.cookies.get(name)}
     if not sent:
         return None
     row = await conn.fetchrow(_CURRENT, list(sent))
     if row is None:
         return None
-    csrf = _csrf(sent[row["token_sha256"]])
+    csrf = csrf_of(sent[row["token_sha256"]])
     return Session(row["session_id"], row["subject_id"], row["acr"], row["authenticated_at"], csrf)
 
 
@@ -87,9 +87,9 @@ async def begin(
 ) -> tuple[Session, str]:
     """A new session and the text for its cookie. authenticated_at: where that was earlier than now, at an upstream provider."""
     session_id, text = uuid4(), secrets.token_urlsafe(32)
-    digest, lifetime = _digest(name_of(settings, Cookie.SESSION), text), timedelta(seconds=settings.session_lifetime_s)
+    digest, lifetime = digest_of(name_of(settings, Cookie.SESSION), text), timedelta(seconds=settings.session_lifetime_s)
     at = await conn.fetchval(_BEGIN, session_id, digest, subject_id, acr, lifetime, authenticated_at)
-    return Session(session_id, subject_id, acr, at, _csrf(text)), text
+    return Session(session_id, subject_id, acr, at, csrf_of(text)), text
 
 
 async def replace(
@@ -107,10 +107,10 @@ async def replace(
     """
     if before is not None and before.subject_id == subject_id:
         text = secrets.token_urlsafe(32)
-        digest, lifetime = _digest(name_of(settings, Cookie.SESSION), text), timedelta(seconds=settings.session_lifetime_s)
+        digest, lifetime = digest_of(name_of(settings, Cookie.SESSION), text), timedelta(seconds=settings.session_lifetime_s)
         at = await conn.fetchval(_RENEW, before.session_id, digest, acr, lifetime, authenticated_at)
         if at is not None:
-            return Session(before.session_id, subject_id, acr, at, _csrf(text)), text
+            return Session(before.session_id, subject_id, acr, at, csrf_of(text)), text
     elif before is not None:
         await end(conn, before.session_id)
     return await begin(conn, subject_id=subject_id, acr=acr, settings=settings, authenticated_at=authenticated_at)
@@ -133,10 +133,12 @@ def check_token(expected: str, form: Form) -> None:
         raise Forbidden
 
 
-def _digest(name: str, text: str) -> bytes:
+def digest_of(name: str, text: str) -> bytes:
+    """What the table holds of a cookie."""
     return sha256(f"{name}={text}".encode("utf-8", "surrogatepass")).digest()
 
 
-def _csrf(text: str) -> str:
+def csrf_of(text: str) -> str:
+    """The token of the forms of the session whose cookie holds this text."""
     digest = hmac.digest(text.encode("utf-8", "surrogatepass"), b"csrf", "sha256")
     return urlsafe_b64encode(digest).rstrip(b"=").decode()

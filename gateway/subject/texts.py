@@ -30,9 +30,12 @@ class Texts:
     by_key: Mapping[str, Mapping[str, str]]
 
     @classmethod
-    def load(cls) -> Self:
-        """Read all files. A test holds them complete: both languages, the same placeholders, every key that is used."""
-        files = sorted(FOLDER.glob("*.toml"))
+    def load(cls, *more: Path) -> Self:
+        """Read all files, and those of the folders `more`, whose files have names of their own.
+
+        A test holds them complete: both languages, the same placeholders, every key that is used.
+        """
+        files = sorted(file for folder in (FOLDER, *more) for file in folder.glob("*.toml"))
         return cls(
             {
                 f"{file.stem}.{key}": entry

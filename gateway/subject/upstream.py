@@ -73,8 +73,8 @@ class Person:
 class Upstream:
     """One for each worker."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings, self._provider = settings, Provider(settings)
+    def __init__(self, settings: Settings, callback: str = CALLBACK) -> None:
+        self._settings, self._provider, self._callback = settings, Provider(settings), callback
 
     async def address(self, trip: Trip) -> str:
         """Where to send the browser. Raises UpstreamRefused where the provider cannot be read."""
@@ -100,7 +100,12 @@ class Upstream:
         return f"{metadata.authorization_endpoint}{'&' if '?' in metadata.authorization_endpoint else '?'}{urlencode(query)}"
 
     async def redeem(self, trip: Trip, query: Mapping[str, str], *, began_at: datetime, now: datetime) -> Person:
-        """Who the browser that came back is. query: of the callback. began_at, now: the database's. Raises UpstreamRefused."""
+        """Which data subject the browser that came back is; otherwise as `claims`."""
+        claims = await self.claims(trip, query, now=now)
+        return Person(self._subject_id(claims), _authenticated_at(claims, trip, began_at, now))
+
+    async def claims(self, trip: Trip, query: Mapping[str, str], *, now: datetime) -> Mapping[str, Any]:
+        """What the provider says of who came back. query: of the callback. now: the database's. Raises UpstreamRefused."""
         if not hmac.compare_digest(query.get("state", "").encode(), trip.state.encode()) or not query.get("code"):
             raise UpstreamRefused
         try:
@@ -113,11 +118,11 @@ class Upstream:
         except Unusable:
             raise UpstreamRefused from None
         self._check(claims, trip, now)
-        return Person(self._subject_id(claims), _authenticated_at(claims, trip, began_at, now))
+        return claims
 
     @property
     def _redirect_uri(self) -> str:
-        return self._settings.base_url + CALLBACK
+        return self._settings.base_url + self._callback
 
     async def _claims(self, id_token: str) -> Mapping[str, Any]:
         """Its claims, the signature checked. A key id that is not known yet makes the keys be read again. Raises Unusable."""

@@ -124,10 +124,11 @@ values ($1, $2, $3, $4, clock_timestamp() + $5::interval);
 
 -- name: staff_of_session
 -- in:  token_sha256 bytea[], idle interval
--- row: session_id, staff_id uuid, login, name text, roles text[], has_accepted boolean, acr text, token_sha256 bytea
+-- row: session_id, staff_id uuid, login, name text, roles text[], has_accepted boolean, acr text, token_sha256 bytea,
+--      is_fresh boolean (signed in within ten minutes)
 -- staff_session_token_sha256_key
 with found as (
-    select n.session_id, n.acr, n.token_sha256, s.staff_id, s.login, s.name, s.roles,
+    select n.session_id, n.acr, n.token_sha256, n.authenticated_at > statement_timestamp() - interval '10 minutes' as is_fresh, s.staff_id, s.login, s.name, s.roles,
            s.confidentiality_sha256 is not null as has_accepted
       from gateway.staff_session n join gateway.staff s using (staff_id)
      where n.token_sha256 = any($1) and n.ended_at is null and n.expires_at > statement_timestamp()
@@ -137,6 +138,47 @@ with found as (
      where session_id in (select session_id from found) and seen_at < statement_timestamp() - interval '1 minute'
 )
 select * from found limit 1;
+
+-- name: staff_of_upstream
+-- in:  upstream_subject text
+-- row: as staff_of_login
+-- staff_upstream_subject_key
+select staff_id, login, name, roles, password_hash, totp_sealed, totp_step, confidentiality_sha256 is not null as has_accepted
+  from gateway.staff where upstream_subject = $1 and ended_at is null;
+
+-- name: staff_passkeys
+-- in:  staff_id uuid
+-- row: credential_id bytea, label text, created_at, last_used_at timestamptz
+-- staff_passkey_by_staff
+select credential_id, label, created_at, last_used_at from gateway.staff_passkey
+ where staff_id = $1 order by created_at, credential_id;
+
+-- name: add_staff_passkey
+-- in:  credential_id bytea, staff_id uuid, public_key bytea, sign_count bigint, label text, how many there may be integer
+-- row: credential_id bytea; none: there are as many as there may be
+-- staff_passkey_by_staff
+insert into gateway.staff_passkey (credential_id, staff_id, public_key, sign_count, label)
+select $1, $2, $3, $4, $5 where (select count(*) from gateway.staff_passkey where staff_id = $2) < $6
+returning credential_id;
+
+-- name: find_staff_passkey
+-- in:  credential_id bytea
+-- row: staff_id uuid, public_key bytea, sign_count bigint; none: nobody has it, or its holder has ended
+-- staff_passkey_pkey
+select k.staff_id, k.public_key, k.sign_count from gateway.staff_passkey k join gateway.staff s using (staff_id)
+ where k.credential_id = $1 and s.ended_at is null;
+
+-- name: staff_passkey_used
+-- in:  credential_id bytea, sign_count bigint
+-- row: none
+-- staff_passkey_pkey
+update gateway.staff_passkey set sign_count = $2, last_used_at = clock_timestamp() where credential_id = $1;
+
+-- name: remove_staff_passkey
+-- in:  credential_id bytea, staff_id uuid
+-- row: label text; none: it was not there, or is somebody else's
+-- staff_passkey_pkey
+delete from gateway.staff_passkey where credential_id = $1 and staff_id = $2 returning label;
 
 -- name: end_session
 -- in:  session_id uuid
