@@ -117,8 +117,8 @@ class Bureau:
 
 
 @asynccontextmanager
-async def a_bureau(database: Database, data: Path, **settings: str) -> AsyncIterator[Bureau]:
-    """A served gateway around a small office. settings: GATEWAY_* by name."""
-    async with an_office(database, data) as office, served(database.owner_url, data, **settings) as port:
+async def a_bureau(database: Database, data: Path) -> AsyncIterator[Bureau]:
+    """A served gateway around a small office."""
+    async with an_office(database, data) as office, served(database.owner_url, data) as port:
         url = f"http://localhost:{port}"
         yield Bureau(office, Settings(data=data, base_url=url), url)
