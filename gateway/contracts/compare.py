@@ -27,8 +27,22 @@ def difference(expected: Expectation, shown: Shown, raw: Value, field: Catalogue
     if expected.must is Must.PSEUDONYM:
         holds = bool(shown) and all(value is not None and _PSEUDONYM.fullmatch(value) and value not in clear for value in shown)
         return None if holds else described(shown, clear)
-    wanted = _wanted(expected, shown, raw, field, at)
-    return None if wanted is not None and list(shown) == list(wanted) else described(shown, clear)
+    wanted, is_whole = _wanted(expected, shown, raw, field, at)
+    holds = follows(shown, wanted, is_whole=is_whole) if shown else not wanted
+    return None if holds else described(shown, clear)
+
+
+def follows(shown: Shown, wanted: Shown, *, is_whole: bool = False) -> bool:
+    """Whether these are the values wanted, in order, as often as the operation reads the field.
+
+    An operation may read a field under several aliases, and cut a list short: each time the values begin anew.
+    is_whole: and none of them is missing at any time.
+    """
+    ends = {0}  # how many of the values wanted may have come out since they last began anew
+    for item in shown:
+        anew = {0} if not is_whole or len(wanted) in ends else set[int]()
+        ends = {end + 1 for end in ends | anew if end < len(wanted) and wanted[end] == item}
+    return (len(wanted) in ends) if is_whole else bool(ends)
 
 
 def described(shown: Shown, clear: Shown) -> str:
@@ -48,16 +62,15 @@ def step_of(kind: Kind, text: object) -> str | None:
     return text if isinstance(text, str) and any(text in chain for chain in STEPS.get(kind, ())) else None
 
 
-def _wanted(expected: Expectation, shown: Shown, raw: Value, field: CatalogueField, at: datetime) -> Shown | None:
-    """What must come out. Of a list that the operation cut short, as many as came out, but not fewer than one."""
+def _wanted(expected: Expectation, shown: Shown, raw: Value, field: CatalogueField, at: datetime) -> tuple[Shown, bool]:
+    """What must come out, and whether all of it: a list whose items the contract quotes is not cut short."""
     step = step_of(field.kind, expected.text) if expected.must is Must.GENERALISED else None
     if expected.must is Must.REVEALED or step is not None:
         redaction = Redaction(Rung.REVEAL) if step is None else Redaction(Rung.GENERALISE, step=step)
-        every = _redacted(field.kind, raw, redaction, at)
-        return every[: max(1, len(shown))]
+        return _redacted(field.kind, raw, redaction, at), False
     if isinstance(expected.text, str):
-        return [expected.text] * max(1, len(shown))
-    return expected.text
+        return [expected.text] * max(1, len(shown)), True
+    return expected.text or (), True
 
 
 def _redacted(kind: Kind, raw: Value, redaction: Redaction, at: datetime) -> Shown:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import asyncpg
 
@@ -17,6 +18,9 @@ from gateway.settings import Settings
 from gateway.store.cluster import remembered
 from gateway.store.embedded import owner_url
 from gateway.store.pool import Connection
+
+# Two runs beside each other would meet the data subjects that the other one plants and takes away. Ends with the connection.
+_ONE_AT_A_TIME: Final = "select pg_advisory_lock(hashtext('gateway contracts'))"
 
 
 def has_database(settings: Settings) -> bool:
@@ -37,6 +41,7 @@ async def connected(settings: Settings) -> AsyncIterator[Connection]:
             url, server_settings={"timezone": "UTC", "application_name": "gateway contracts"}
         )
         try:
+            await conn.execute(_ONE_AT_A_TIME)
             yield conn
         finally:
             await conn.close()

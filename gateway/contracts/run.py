@@ -92,8 +92,12 @@ class Run:
 async def check(run: Run, contract: Contract) -> Result:
     """Put one contract to the gateway. Raises Unreachable, NoToken."""
     report = _Report(contract)
-    if contract.partner not in run.client.enrolment.runners:
+    runner = run.client.enrolment.runners.get(contract.partner)
+    if runner is None:
         report.add("", "", "a registered partner", "no runner is enrolled for it")
+        return report.result(0)
+    if runner.scopes and contract.purpose not in runner.scopes:  # its token would be one for all that it is granted
+        report.add("", "", "a purpose that the partner is granted", "it holds no scope of this one")
         return report.result(0)
     variables = contract.filled(run.pseudonyms(contract.partner, contract.purpose))
     answer = await run.client.ask(contract.partner, contract.purpose, contract.operation, variables)
@@ -195,6 +199,9 @@ async def _check_absent(run: Run, contract: Contract, path: str, report: _Report
     """Neither told of by the schema, nor answered to somebody who guesses its name."""
     line = min(wanted[path].line for wanted in contract.expected.values() if path in wanted)
     owner, _, name = path.partition(".")
+    if path not in run.catalogue.fields:  # what is misspelt is absent as well
+        report.add("", path, Must.ABSENT.value, "no field of the catalogue", line)
+        return
     told = (await run.schema(contract.partner, contract.purpose)).get_type(owner)
     if told is not None and name in getattr(told, "fields", {}):
         report.add("", path, Must.ABSENT.value, "the schema tells of it", line)

@@ -8,7 +8,7 @@ may not matter: a value that is withheld, a data subject who agreed to nothing. 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -79,8 +79,14 @@ class _Sweep:
         )
 
 
-async def sweep(run: Run, *, drawn: int = DRAWN, partners: Collection[str] | None = None) -> list[Result]:
-    """One result for each partner and purpose. partners: these only; None: all.
+async def sweep(
+    run: Run,
+    *,
+    drawn: int = DRAWN,
+    partners: Collection[str] | None = None,
+    tell: Callable[[str, int, int], object] | None = None,
+) -> list[Result]:
+    """One result for each partner and purpose. partners: these only; None: all. tell: hears whose turn it is, and how far.
 
     Needs the database: without one there is nothing, and an empty list says so. Raises Unreachable, NoToken.
     """
@@ -93,7 +99,12 @@ async def sweep(run: Run, *, drawn: int = DRAWN, partners: Collection[str] | Non
             for purpose in one.scopes or (Purpose.SERVICE_DELIVERY,)  # a partner that is granted nothing gets nothing
         ]
         wanted = [pair for pair in pairs if partners is None or pair[0] in partners]
-        return [await _one(own, run.conn, partner, purpose, drawn) for partner, purpose in wanted]
+        results = []
+        for done, (partner, purpose) in enumerate(wanted):
+            if tell is not None:
+                tell(partner, done, len(wanted))
+            results.append(await _one(own, run.conn, partner, purpose, drawn))
+        return results
 
 
 @asynccontextmanager

@@ -1,13 +1,16 @@
 """`gateway contracts`: proves to whoever runs the gateway that partners get what was promised, and nothing else."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import asyncpg
 import typer
 from rich.console import Console
+from rich.progress import Progress
 
 from gateway.catalogue.definition import InvalidCatalogue, load
 from gateway.contracts import contract, enrolment, report, subjects
@@ -23,6 +26,7 @@ from gateway.contracts.synthetic import NotOurs, enrol, withdraw
 from gateway.control.answer import DOES_NOT_HOLD, USAGE, AsJson, fail, tell
 from gateway.settings import Settings
 from gateway.strict_yaml import InvalidFile
+from scopes import Purpose
 
 UNREACHABLE = 3
 WIDTH = 160
@@ -106,11 +110,10 @@ def verify(
         async with opened(settings, folder, gateway_url=gateway_url, enrolment_file=enrolment_file) as found:
             for one in contracts:
                 contract.check_names(one, found.names)
-            return await _checked(found, contracts, sweep_operations)
+            with _progress() as progress:
+                return await _checked(found, contracts, sweep_operations, progress)
 
     results = _planned(run)
-    if junit is not None:
-        report.write_junit(junit, results)
     if as_json:
         tell(report.as_json(results), "", as_json=True)
     else:
@@ -118,6 +121,8 @@ def verify(
         console.print(report.table(results))
         for line in report.lines(results):
             console.print(line, markup=False, soft_wrap=True)
+    if junit is not None:
+        _write(partial(report.write_junit, junit, results))
     if not all(result.holds for result in results):
         raise typer.Exit(DOES_NOT_HOLD)
 
@@ -128,22 +133,62 @@ def draft(
     folder: Folder = None,
     gateway_url: GatewayUrl = None,
     enrolment_file: EnrolmentFile = None,
+    into: Annotated[
+        Path | None, typer.Option(help="Write PARTNER-PURPOSE.yaml for each purpose into this folder; none is overwritten.")
+    ] = None,
 ) -> None:
     """Print a first contract for each purpose of a partner, from what it gets today: for a person to review."""
     settings = Settings()
 
-    async def run() -> Sequence[str]:
+    async def run() -> Mapping[Purpose, str]:
         async with opened(settings, folder, gateway_url=gateway_url, enrolment_file=enrolment_file) as found:
             if partner not in found.client.enrolment.runners:
                 fail("no active partner of this name is enrolled", DOES_NOT_HOLD)
-            return list((await drafted(found, partner)).values())
+            return await drafted(found, partner)
 
-    typer.echo("---\n".join(_planned(run)), nl=False)
+    found = _planned(run)
+    if into is None:
+        typer.echo("---\n".join(found.values()), nl=False)
+        return
+    for purpose, text in found.items():
+        path = into / f"{partner}-{purpose.value}.yaml"
+        _write(partial(_write_new, path, text))
+        typer.echo(str(path))
 
 
-async def _checked(run: Run, contracts: Sequence[contract.Contract], drawn: int) -> Sequence[Result]:
+def _write_new(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _write(write: Callable[[], object]) -> None:
+    """A file that cannot be written is one line."""
+    try:
+        write()
+    except OSError as error:
+        fail(f"{error.filename} cannot be written: {error.strerror}", USAGE)
+
+
+async def _checked(run: Run, contracts: Sequence[contract.Contract], drawn: int, progress: Progress) -> Sequence[Result]:
     # the sweep last: while it runs there are data subjects that no contract names
-    return [*[await check(run, one) for one in contracts], *(await sweep(run, drawn=drawn) if drawn else [])]
+    results = [await check(run, one) for one in progress.track(contracts, description="contracts")]
+    if not drawn:
+        return results
+    swept = progress.add_task("sweep", total=None)
+
+    def tell_how_far(partner: str, done: int, total: int) -> None:
+        progress.update(swept, description=f"sweep of {partner}", completed=done, total=total)
+
+    return [*results, *(await sweep(run, drawn=drawn, tell=tell_how_far))]
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """How far it is, for a person who waits: on a terminal only, and gone in the end."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield progress
 
 
 def _planned(question: Callable[[], Awaitable[Found]]) -> Found:

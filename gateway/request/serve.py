@@ -164,7 +164,7 @@ class Gate:
         return _assemble(prepared, ran, fixed, throttle)
 
     def _prepare(self, caller: Caller, asked: Received, sight: Sight) -> Prepared:
-        received = resolve(asked, sight.view)
+        received = resolve(asked, sight.view, contract_run=caller.contract_run)
         operation = self._operation(sight.schema, received)
         variables = coerce(operation, received.variables)
         cost = requested_cost(operation, received.operation_name, variables, self._limits)

@@ -254,3 +254,60 @@ async def test_without_the_database_the_enrolment_file_is_enough(served_place: S
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (tmp_path / "empty").exists()
+
+
+async def test_what_is_read_under_several_aliases_is_what_is_promised_once(served_place: ServedPlace, tmp_path: Path) -> None:
+    """Fields are named by schema path, however often the operation reads them; a value too many is still found."""
+    twice = (
+        "query ($id: ID!) { subject(id: $id) { realName x: realName y: mobileNumber mobileNumber addresses { city } } "
+        "also: subject(id: $id) { addresses(first: 1) { city recipient } z: addresses { city recipient } } }"
+    )
+    promised = GOOD["expect"]["alice"] | {"Address.recipient": {"masked": ["欧**", "司**"]}}
+
+    got = await findings(served_place, read(a_file(tmp_path, operation=twice, expect={"alice": promised})))
+
+    assert [(one.path, one.found) for one in got] == [("Address.recipient", "another text of 3 characters")]
+
+
+async def test_what_nobody_ever_shared_proves_nothing(served_place: ServedPlace, tmp_path: Path) -> None:
+    """A misspelt field is absent as well, and under a purpose that is not granted the token would be one for another."""
+    misspelt = {"alice": GOOD["expect"]["alice"] | {"Subject.natoinalId": "absent from the schema"}}
+    absent = await findings(served_place, read(a_file(tmp_path, expect=misspelt)))
+    elsewhere = await findings(served_place, read(a_file(tmp_path, purpose="survey", expect={"alice": "not visible"})))
+
+    assert [(one.path, one.found) for one in absent] == [("Subject.natoinalId", "no field of the catalogue")]
+    assert [(one.expected, one.found) for one in elsewhere] == [
+        ("a purpose that the partner is granted", "it holds no scope of this one")
+    ]
+
+
+async def test_a_partner_that_is_held_to_its_registered_operations_is_proven_as_well(served_place: ServedPlace) -> None:
+    """Its runner is answered any document, or nothing could show what it must not get."""
+    conn = served_place.place.conn
+    await conn.execute("update gateway.partner set registered_only = true, view_version = view_version + 1 where name = 'adlens'")
+    try:
+        done = gateway(served_place, "verify", str(DEMO))
+    finally:
+        await conn.execute("update gateway.partner set registered_only = false, view_version = view_version + 1")
+
+    assert done.exit_code == 0, done.output
+
+
+async def test_drafts_are_written_as_files_that_hold_and_never_over_others(served_place: ServedPlace, tmp_path: Path) -> None:
+    """A file for each purpose of the partner."""
+    done = gateway(served_place, "draft", "citymap", "--into", str(tmp_path / "new"))
+    again = gateway(served_place, "draft", "citymap", "--into", str(tmp_path / "new"))
+
+    (file,) = (tmp_path / "new").iterdir()
+    assert (done.exit_code, file.name, again.exit_code) == (0, "citymap-location_service.yaml", 2)
+    assert await findings(served_place, read(file)) == ()
+
+
+async def test_a_report_that_cannot_be_written_is_no_missing_dependency(served_place: ServedPlace, tmp_path: Path) -> None:
+    """What was found is printed all the same."""
+    a_file(tmp_path, expect={"alice": "not visible"})
+
+    done = gateway(served_place, "verify", str(tmp_path), "--junit", str(tmp_path / "nowhere" / "junit.xml"))
+
+    assert (done.exit_code, "expected not visible, got visible" in done.stdout) == (2, True)
+    assert done.stderr.endswith("junit.xml cannot be written: No such file or directory\n")

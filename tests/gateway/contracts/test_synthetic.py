@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import strawberry
+from joserfc.jwk import ECKey
 
 from gateway.catalogue.definition import Catalogue, Table, value, values
 from gateway.catalogue.weidandan import CATALOGUE
@@ -17,7 +19,8 @@ from gateway.contracts.client import GatewayClient, NoToken, Unreachable
 from gateway.contracts.planting import Fault, Unplantable, plant
 from gateway.contracts.subjects import Synthetic, default_path, read
 from gateway.contracts.synthetic import NotOurs, client_id_of, enrol, withdraw
-from gateway.store import consents, policy, subjects
+from gateway.oauth.registration import validate
+from gateway.store import consents, partners, policy, subjects
 from gateway.store.consents import PseudonymKeys, verify
 from gateway.store.pool import Connection
 from gateway.strict_yaml import InvalidFile
@@ -27,6 +30,7 @@ from tests.support.served import free_port, served
 from tests.support.world import POLICY
 
 AD = Purpose.AD_MEASUREMENT
+EVERYBODY = "{ subjects(first: 100) { edges { node { id city } } } }"
 
 
 def the_default() -> tuple[Synthetic, ...]:
@@ -56,7 +60,7 @@ async def test_enrolling_again_changes_nothing(place: Place) -> None:
 
 
 async def test_only_contract_runs_see_them_and_they_see_nobody_else(place: Place) -> None:
-    """The real data subject who agreed to the same is not there for a runner."""
+    """The real data subject who agreed to the same is not there for a runner; the partner's own client sees nobody else."""
     real, keys = uuid4(), PseudonymKeys(place.settings.key("pseudonym"))
     await place.conn.execute("insert into platform.account (subject_id, city) values ($1, '桂林市')", real)
     adlens = await place.conn.fetchval("select partner_id from gateway.partner where name = 'adlens'")
@@ -64,13 +68,36 @@ async def test_only_contract_runs_see_them_and_they_see_nobody_else(place: Place
     await consents.give(place.conn, keys, subject_id=real, **agreed)
     enrolled = await enrol(place.conn, place.settings, CATALOGUE, the_default())
 
-    async with served(place.url, place.data) as port, GatewayClient(enrolled, f"http://localhost:{port}") as client:
-        answer = await client.ask("adlens", AD, "{ subjects(first: 100) { edges { node { id city } } } }")
+    alice = enrolled.runners["adlens"].pseudonyms[AD]["alice"]
+    own = enrolment.Enrolment("", {"adlens": await a_real_client(place.conn, adlens, enrolled.runners["adlens"])})
 
+    async with served(place.url, place.data) as port, GatewayClient(enrolled, f"http://localhost:{port}") as client:
+        answer = await client.ask("adlens", AD, EVERYBODY)
+        async with GatewayClient(own, f"http://localhost:{port}") as partner:
+            listed = await partner.ask("adlens", AD, EVERYBODY)
+            by_id = await partner.ask("adlens", AD, "query ($id: ID!) { subject(id: $id) { id city } }", {"id": str(alice)})
+
+    assert [edge["node"]["city"] for edge in listed.data["subjects"]["edges"]] == ["桂林市"]
+    assert by_id.body["data"] == {"subject": None}
     cities = {edge["node"]["id"]: edge["node"]["city"] for edge in answer.data["subjects"]["edges"]}
     names = {str(pseudonym): name for name, pseudonym in enrolled.runners["adlens"].pseudonyms[AD].items()}
     assert {names[one] for one in cities} >= {"alice", "grace"}
     assert "桂林市" not in answer.text
+
+
+async def a_real_client(conn: Connection, partner_id: UUID, runner: enrolment.Runner) -> enrolment.Runner:
+    """A client of the partner's own, with the runner's key and scopes: it runs no contracts."""
+    public = ECKey.import_key({**runner.private_key_jwk}).as_dict(private=False)
+    client = validate(
+        {
+            "client_id": "adlens-itself",
+            "client_name": "adlens",
+            "jwks": {"keys": [{**public, "kid": runner.private_key_jwk["kid"], "use": "sig", "alg": "ES256"}]},
+            "grant_types": ["client_credentials"],
+        }
+    )
+    await partners.register_client(conn, partner_id=partner_id, client=client)
+    return replace(runner, client_id="adlens-itself")
 
 
 async def test_what_was_withdrawn_is_gone_and_its_runners_get_no_token(place: Place) -> None:
