@@ -5,6 +5,8 @@ DATA ?= .gateway
 SUBJECTS ?= 10000
 SHOPMATE_PORT ?= 9104
 CLIENTS ?=
+# Processes that run tests side by side, each with a PostgreSQL of its own
+WORKERS ?= 2
 RACES ?= 5000
 KILLS ?= 20
 
@@ -25,7 +27,7 @@ demo: $(READY)
 	$(BIN)/gateway demo --port $(PORT) --data $(DATA) --subjects $(SUBJECTS) --shopmate-port $(SHOPMATE_PORT) $(if $(CLIENTS),--clients $(CLIENTS))
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -26,6 +26,7 @@ from gateway.request.codes import Code, GatewayError
 from gateway.store import consents, grants
 from scopes import REVEAL, Purpose, ScopeField
 from tests.support.database import Database
+from tests.support.ids import NOBODY
 from tests.support.oauth import a_metadata
 from tests.support.world import World, a_world
 
@@ -110,8 +111,8 @@ async def test_a_withdrawal_counts_from_the_next_query_on_and_is_not_repeated(wo
     ("words", "status", "said"),
     [
         (["consents", "withdraw", "not-an-id", "x", "survey"], 2, ""),
-        (["consents", "withdraw", str(uuid4()), "x", "curiosity"], 2, "no such purpose"),
-        (["consents", "withdraw", str(uuid4()), "nobody", "survey"], 1, "PARTNER_UNKNOWN"),
+        (["consents", "withdraw", str(NOBODY), "x", "curiosity"], 2, "no such purpose"),
+        (["consents", "withdraw", str(NOBODY), "nobody", "survey"], 1, "PARTNER_UNKNOWN"),
         (["halt", "add"], 2, "name one of"),
         (["halt", "add", "--all", "--scope", "x"], 2, "name one of"),
         (["halt", "add", "--scope", "misspelt"], 1, "SCOPE_UNKNOWN"),

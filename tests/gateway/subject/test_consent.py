@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -18,6 +17,7 @@ from tests.support.authorising import POLICY, Person, a_person
 from tests.support.consent_pages import Pages, consent_pages
 from tests.support.consenting import Asker, an_asker, an_inhabitant, reveal
 from tests.support.database import Database
+from tests.support.ids import NOBODY
 
 NAME, CITY, NATIONAL_ID = "identity.real_name", "profile.city", "identity.national_id"
 FIELDS = (
@@ -420,7 +420,7 @@ async def test_the_question_comes_in_the_language_asked_for(pages: Pages, asker:
     )
 
 
-@pytest.mark.parametrize("path", ["/consent/0", f"/consent/{uuid4()}"])
+@pytest.mark.parametrize("path", ["/consent/0", f"/consent/{NOBODY}"])
 async def test_a_question_that_is_not_there_is_a_page(pages: Pages, person: Person, path: str) -> None:
     """Nothing is granted for an address that somebody made up."""
     async with pages.browser(person) as browser:

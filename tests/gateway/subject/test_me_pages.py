@@ -19,6 +19,7 @@ from gateway.store import consents
 from gateway.subject.export import BATCH
 from scopes import CATEGORIES, Purpose
 from tests.support.database import Database
+from tests.support.ids import NOBODY
 from tests.support.me import UUID_TEXT, Site, a_life, a_sign_in, a_site, words_of
 from tests.support.world import World
 
@@ -32,7 +33,7 @@ async def site(small_world: World, database: Database, tmp_path: Path) -> AsyncI
         yield site
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/me/disclosures.csv", "/me/disclosures.json", f"/me/consents/{uuid4()}"])
+@pytest.mark.parametrize("path", [*PAGES, "/me/disclosures.csv", "/me/disclosures.json", f"/me/consents/{NOBODY}"])
 async def test_without_a_session_each_page_leads_to_signing_in_and_back(site: Site, path: str) -> None:
     async with httpx2.AsyncClient(base_url=site.url, trust_env=False) as http:
         answer = await http.get(path, params={"from": "2026-01-01"})

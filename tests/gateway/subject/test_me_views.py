@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -28,6 +28,7 @@ from gateway.subject.disclosures import read_filter, read_position, shown, write
 from gateway.subject.export import cell
 from gateway.subject.privacy import Settings, nodes, privacy
 from scopes import CATEGORIES, ConsentKind, Purpose, Reason, Role, parents
+from tests.support.ids import NOBODY
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PARTNER_ID, OTHER_ID = UUID(int=1), UUID(int=2)
@@ -190,7 +191,7 @@ def test_a_position_comes_back_as_it_was_written(at: datetime, row: UUID, roots:
     assert read_position(write_position(position)) == position
 
 
-@pytest.mark.parametrize("text", ["", "1", "1-2-3", f"-1-{uuid4().hex}-0", f"1-{uuid4().hex}-32768", f"１-{uuid4().hex}-0"])
+@pytest.mark.parametrize("text", ["", "1", "1-2-3", f"-1-{NOBODY.hex}-0", f"1-{NOBODY.hex}-32768", f"１-{NOBODY.hex}-0"])
 def test_what_is_no_position_begins_with_the_newest(text: str) -> None:
     assert read_position(text) is None
 
