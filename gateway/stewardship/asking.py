@@ -1,6 +1,6 @@
 """How many data subjects' evidence covers what a change opens, and how many would have to be asked: numbers, never who."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -14,13 +14,11 @@ from gateway.store.questions import question
 from gateway.store.view import Standing
 from scopes import BASIS, CATEGORIES, Basis, Purpose, Sensitivity
 
-COVERED: Final = question("impact", "covered")
-COVERED_OTHERWISE: Final = question("impact", "covered_otherwise")
+COVERED: Final = question("impact", "covered").rstrip(";")
+COVERED_OTHERWISE: Final = question("impact", "covered_otherwise").rstrip(";")
 IS_FOLDED: Final = question("impact", "is_folded")
 BASIS_VERSION: Final = question("impact", "basis_version")
 CHANGE_BASIS: Final = question("partners", "change_basis")
-
-_Group = tuple[int | None, int | None, int]  # what is covered before and after, None without live evidence; how many
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +53,6 @@ class Cover:
     categories: tuple[CategoryCover, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Reads:
-    """The categories that a purpose reads, before and after."""
-
-    before: frozenset[str]
-    after: frozenset[str]
-
-    @property
-    def new(self) -> frozenset[str]:
-        return self.after - self.before
-
-
 def changes_basis(before: Standing, after: Standing) -> bool:
     """Whether other evidence counts: then consents may no longer do, though no field changes (policy 6.1, 6.2, 8.1)."""
     return _basis(before) != _basis(after)
@@ -77,32 +63,51 @@ async def cover_of(
 ) -> Cover:
     """As of now, under the partner as it stands and as the change makes it. reads: the categories that the purpose reads, before
     and after."""
-    wanted = _Reads(frozenset(reads[0]), frozenset(reads[1]))
-    mask = _mask(wanted.before | wanted.after, before.ordinals)
-    if changes_basis(before, after):
-        found = await _under_another_basis(conn, after, purpose, mask)
-    elif await _opens_to_everybody(conn, after, purpose):
-        found = await _folded_anew(conn, after, purpose, mask, await _basis_version(conn, after))
-    else:
-        found = await conn.fetch(COVERED, after.partner.partner_id, purpose.value, mask)
-    return _counted([(row["before"], row["after"], row["subjects"]) for row in found], wanted, after, purpose)
+    used, new = sorted(reads[1]), set(reads[1]) - set(reads[0])
+    bits = [1 << after.ordinals[category] for category in used]
+    asked = reduce(or_, (1 << after.ordinals[category] for category in new), 0)
+    row = await _counted(conn, before, after, purpose, _counting(bits, asked))
+    categories = (
+        CategoryCover(
+            category=category,
+            sensitivity=CATEGORIES[category].sensitivity,
+            is_new=category in new,
+            requires=tuple(requirements(after.partner, purpose, category)),
+            covered=covered,
+            missing=row["subjects"] - covered,
+        )
+        for category, covered in zip(used, row["covered"], strict=True)
+    )
+    return Cover(row["subjects_before"], row["subjects_after"], row["subjects"] - row["to_ask"], row["to_ask"], tuple(categories))
 
 
-async def _under_another_basis(conn: AnyConnection, after: Standing, purpose: Purpose, mask: int) -> list[asyncpg.Record]:
-    """The fold reads the partner's row: it is changed for as long as it takes to count, and nobody else sees that. Only writers
-    of this one partner wait meanwhile; data subjects and requests do not."""
+def _counting(bits: Sequence[int], asked: int) -> str:
+    """A SELECT list over `before` and `after`, written with whole numbers alone. bits: of the categories in use, asked: of those
+    among them that are new."""
+    each = ", ".join(f"count(*) filter (where (after & {bit}) <> 0)" for bit in bits)
+    needed = f"({asked} | ({sum(bits)} & coalesce(before, 0)))"
+    return f"""count(before) as subjects_before, count(after) as subjects_after, count(*) as subjects,
+       count(*) filter (where ({needed} & ~coalesce(after, 0)) <> 0) as to_ask, array[{each}]::bigint[] as covered"""
+
+
+async def _counted(conn: AnyConnection, before: Standing, after: Standing, purpose: Purpose, counting: str) -> asyncpg.Record:
+    """The one row of counts, over the data subjects whom either basis makes visible."""
+    partner_id, name = after.partner.partner_id, purpose.value
+    if not changes_basis(before, after) and not await _opens_to_everybody(conn, after, purpose):
+        rows = await conn.fetch(f"select {counting} from ({COVERED}) c", partner_id, name)
+        return rows[0]
+    # The fold reads the partner's row: it is changed for as long as it takes to count, and nobody else sees that. Only writers of
+    # this one partner wait meanwhile; data subjects and requests do not.
     attempt = conn.transaction()
     await attempt.start()
     try:
-        version = await _basis_version(conn, after)
-        await conn.execute(CHANGE_BASIS, after.partner.partner_id, *_basis(after))
-        return await _folded_anew(conn, after, purpose, mask, version)
+        version = await conn.fetchval(BASIS_VERSION, partner_id)
+        if changes_basis(before, after):
+            await conn.execute(CHANGE_BASIS, partner_id, *_basis(after))
+        rows = await conn.fetch(f"select {counting} from ({COVERED_OTHERWISE}) c", partner_id, name, version)
+        return rows[0]
     finally:
         await attempt.rollback()
-
-
-async def _folded_anew(conn: AnyConnection, of: Standing, purpose: Purpose, mask: int, version: int) -> list[asyncpg.Record]:
-    return await conn.fetch(COVERED_OTHERWISE, of.partner.partner_id, purpose.value, mask, version)
 
 
 async def _opens_to_everybody(conn: AnyConnection, after: Standing, purpose: Purpose) -> bool:
@@ -112,41 +117,5 @@ async def _opens_to_everybody(conn: AnyConnection, after: Standing, purpose: Pur
     return not await conn.fetchval(IS_FOLDED, after.partner.partner_id, purpose.value)
 
 
-async def _basis_version(conn: AnyConnection, of: Standing) -> int:
-    found: int = await conn.fetchval(BASIS_VERSION, of.partner.partner_id)
-    return found
-
-
 def _basis(of: Standing) -> tuple[str, str, str | None]:
     return of.partner.role.value, of.partner.processing_location, of.partner.cross_border_mechanism
-
-
-def _mask(categories: Iterable[str], ordinals: Mapping[str, int]) -> int:
-    return reduce(or_, (1 << ordinals[category] for category in categories), 0)
-
-
-def _counted(found: Sequence[_Group], reads: _Reads, after: Standing, purpose: Purpose) -> Cover:
-    new, used = (_mask(categories, after.ordinals) for categories in (reads.new, reads.after))
-    subjects = sum(count for _, _, count in found)
-    to_ask = sum(count for was, becomes, count in found if (new | used & (was or 0)) & ~(becomes or 0))
-    categories = []
-    for category in sorted(reads.after):
-        bit = 1 << after.ordinals[category]
-        covered = sum(count for _, becomes, count in found if (becomes or 0) & bit)
-        categories.append(
-            CategoryCover(
-                category=category,
-                sensitivity=CATEGORIES[category].sensitivity,
-                is_new=category in reads.new,
-                requires=tuple(requirements(after.partner, purpose, category)),
-                covered=covered,
-                missing=subjects - covered,
-            )
-        )
-    return Cover(
-        subjects_before=sum(count for was, _, count in found if was is not None),
-        subjects_after=sum(count for _, becomes, count in found if becomes is not None),
-        covered=subjects - to_ask,
-        to_ask=to_ask,
-        categories=tuple(categories),
-    )

@@ -31,33 +31,30 @@ select client_id, status, metadata->>'scope' as scope from gateway.client
  where partner_id = $1 and not is_contract_runner and not is_resource_server order by client_id;
 
 -- name: covered
--- How many real data subjects with live evidence there are towards a partner and purpose, by which of some categories it covers.
--- in:  partner_id uuid, purpose text, mask bigint (the ordinals' bits)
--- row: before, after (both the covered ones of the mask), subjects bigint
--- consent_state_pkey
-select c.covered as before, c.covered as after, count(*) as subjects
-  from (select $3 & case when s.settled_until > statement_timestamp() then s.covered
-                         else gateway.covered_at(s.cover_until, statement_timestamp()) end as covered
-          from gateway.consent_state s join gateway.partner p using (partner_id)
-         where s.partner_id = $1 and s.purpose = $2 and not s.is_synthetic and s.basis_version = p.basis_version
-           and s.visible_until > statement_timestamp()) c
- group by 1;
+-- The real data subjects with live evidence towards a partner and purpose, each by what it covers. Counted from, never read out.
+-- in:  partner_id uuid, purpose text
+-- row: before, after bigint (the same: a bit for each category's ordinal)
+-- consent_state_page
+select c.covered as before, c.covered as after
+  from (select case when s.settled_until > statement_timestamp() then s.covered
+                    else gateway.covered_at(s.cover_until, statement_timestamp()) end as covered
+          from gateway.consent_state s
+         where s.partner_id = $1 and s.purpose = $2 and not s.is_synthetic and s.visible_until > statement_timestamp()
+           and s.basis_version = (select basis_version from gateway.partner where partner_id = $1)) c;
 
 -- name: covered_otherwise
 -- The same, beside what a fold by the partner's role and place as this transaction has them would give.
--- in:  partner_id uuid, purpose text, mask bigint, basis_version integer (as it was before)
--- row: before, after bigint (null: no live evidence), subjects bigint
--- consent_state_pkey
-select b.covered as before, a.covered as after, count(*) as subjects
-  from (select s.subject_id,
-               $3 & case when s.settled_until > statement_timestamp() then s.covered
-                         else gateway.covered_at(s.cover_until, statement_timestamp()) end as covered
+-- in:  partner_id uuid, purpose text, basis_version integer (as it was before)
+-- row: before, after bigint (null: no live evidence)
+-- consent_state_page
+select b.covered as before, a.covered as after
+  from (select s.subject_id, case when s.settled_until > statement_timestamp() then s.covered
+                                  else gateway.covered_at(s.cover_until, statement_timestamp()) end as covered
           from gateway.consent_state s
-         where s.partner_id = $1 and s.purpose = $2 and not s.is_synthetic and s.basis_version = $4
+         where s.partner_id = $1 and s.purpose = $2 and not s.is_synthetic and s.basis_version = $3
            and s.visible_until > statement_timestamp()) b
-  full join (select f.subject_id, $3 & f.covered as covered from gateway.folded($1, $2, null, '', '') f
-              where not f.is_synthetic and f.visible_until > statement_timestamp()) a using (subject_id)
- group by 1, 2;
+  full join (select f.subject_id, f.covered from gateway.folded($1, $2, null, '', '') f
+              where not f.is_synthetic and f.visible_until > statement_timestamp()) a using (subject_id);
 
 -- name: basis_version
 -- in:  partner_id uuid
