@@ -16,6 +16,7 @@ from gateway.stewardship import changes, staff
 from gateway.stewardship.actor import Actor, Door
 from gateway.stewardship.content import ChangeKind
 from gateway.stewardship.effect import Ground
+from gateway.stewardship.impact import Impact, impact_of
 from gateway.stewardship.roles import StaffRole
 from scopes import CATEGORIES, PURPOSES, Purpose
 from tests.support.database import Database
@@ -85,6 +86,11 @@ async def an_office(database: Database, data: Path) -> AsyncIterator[Office]:
         complete = Office(world, office.ground, vault, office.people, second, settings)
         await complete.make(ChangeKind.RULES, {"needs": EVERY_NEED, "floors": {}})
         yield complete
+
+
+async def impact(office: Office, kind: ChangeKind, content: dict[str, Any]) -> Impact:
+    """What a change would do, as an approver is shown it."""
+    return await impact_of(office.world.owner, office.approver, office.ground, office.settings, kind=kind, content=content)
 
 
 def a_scope(

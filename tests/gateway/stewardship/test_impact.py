@@ -9,10 +9,10 @@ from typing import Any
 import pytest_asyncio
 
 from gateway.stewardship.content import ChangeKind
-from gateway.stewardship.impact import Effect, Impact, PartnerImpact, impact_of
+from gateway.stewardship.impact import Effect, PartnerImpact
 from scopes import Purpose
 from tests.support.database import Database
-from tests.support.stewardship import CITY, NATIONAL_ID, REAL_NAME, Office, a_grant, a_partner, a_scope, an_office
+from tests.support.stewardship import CITY, NATIONAL_ID, REAL_NAME, Office, a_grant, a_partner, a_scope, an_office, impact
 
 MASK: dict[str, Any] = {"rung": "mask", "head": 1, "tail": 1}
 
@@ -24,10 +24,6 @@ async def office(database: Database, tmp_path: Path) -> AsyncIterator[Office]:
         await made.make(ChangeKind.SCOPE, a_scope("orders", CITY, REAL_NAME))
         await made.make(ChangeKind.GRANT, a_grant(made.world, "shop", "orders"))
         yield made
-
-
-async def impact(office: Office, kind: ChangeKind, content: dict[str, Any]) -> Impact:
-    return await impact_of(office.world.owner, office.approver, office.ground, office.settings, kind=kind, content=content)
 
 
 async def the_partner(office: Office, kind: ChangeKind, content: dict[str, Any]) -> PartnerImpact:
