@@ -81,7 +81,7 @@ async def add_refusal(
     code: str,
     document_sha256: bytes,
 ) -> None:
-    """Record that an authenticated client's operation was refused as a whole. code: of serve.RECORDED."""
+    """Record that an authenticated client's operation was refused as a whole (`serve.is_denial`)."""
     await connection.execute(ADD_REFUSAL, refusal_id, partner_id, client_id, token_id, code, document_sha256)
 
 

@@ -37,6 +37,8 @@ UNREACHABLE = (
     DoubtfulCommit,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,  # no connection left, no room on the disk
+    asyncpg.ReadOnlySQLTransactionError,  # a failover has left this server behind
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
@@ -52,7 +54,16 @@ VERDICTS = {
     None: Code.TOKEN_INVALID,
 }
 LIVENESS = liveness()
-RECORDED = frozenset({*(refusal.value for refusal in Refusal), Code.OPERATION_NOT_REGISTERED.value, Code.TOKEN_REVOKED.value})
+DENIALS = frozenset(
+    {
+        *(Code(refusal.value) for refusal in Refusal),
+        Code.OPERATION_NOT_REGISTERED,
+        Code.STEP_UP_REQUIRED,
+        Code.TOKEN_REVOKED,
+        Code.TOKEN_EXPIRED,
+    }
+)
+UNKNOWN_FIELD = "FieldsOnCorrectType"  # how validation names a field that the partner's schema does not have
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -129,8 +140,11 @@ class Gate:
             error = raised
         except UNREACHABLE as unreachable:
             raise GatewayError(Code.UNAVAILABLE) from unreachable
-        if error.code.value in RECORDED:
-            await self._record_refusal(caller, received, error)
+        if is_denial(error):
+            try:
+                await self._record_refusal(caller, received, error)
+            except UNREACHABLE as unreachable:
+                raise GatewayError(Code.UNAVAILABLE) from unreachable
         raise error
 
     async def _answer(self, caller: Caller, received: Received) -> Answer:
@@ -278,6 +292,14 @@ class Gate:
                 code=error.code.value,
                 document_sha256=sha256_of(received),
             )
+
+
+def is_denial(error: GatewayError) -> bool:
+    """Whether the caller asked for what it may not have, or not now: that goes on record. Faults of form are only counted.
+
+    A field that no grant covers does not exist for the partner, and to ask for it is a fault of form to the partner alone.
+    """
+    return error.code in DENIALS or any(problem.rule == UNKNOWN_FIELD for problem in error.problems)
 
 
 def _assemble(prepared: Prepared, ran: Ran, fixed: Mapping[str, bytes], throttle: Throttle) -> Answer:

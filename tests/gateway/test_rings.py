@@ -77,6 +77,8 @@ async def test_what_no_grant_covers_does_not_exist(small_world: World, selection
 
     assert error.code is Code.VALIDATION
     assert {problem.rule for problem in error.problems} == {"FieldsOnCorrectType"}
+    kept = await small_world.owner.fetch("select code from gateway.refusal where token_id = $1", caller.token_id)
+    assert [row["code"] for row in kept] == ["VALIDATION"]
 
 
 async def test_a_partner_without_any_grant_has_no_data_roots(small_world: World) -> None:
