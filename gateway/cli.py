@@ -170,6 +170,7 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
     import uvicorn  # only serving needs it
     from uvicorn.supervisors import Multiprocess
 
+    from gateway import wire
     from gateway.watch.log import UVICORN_OPTIONS
     from gateway.watch.metrics import FOLDER
 
@@ -177,14 +178,8 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
         "gateway.app:create_app",
         factory=True,
         loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        interface="asgi3",
         workers=settings.workers,
-        proxy_headers=False,  # the public address is a setting, never a header
-        h11_max_incomplete_event_size=16 * 1024,
-        timeout_graceful_shutdown=10,
+        **wire.options(settings),
         **UVICORN_OPTIONS,
     )
     if settings.workers > 1:

@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     staff_token: SecretStr | None = None
     staff_token_file: Path | None = None
 
+    max_head_bytes: int = Field(default=32_768, ge=1_024)
     max_body_bytes: int = Field(default=65536, ge=1)
     max_url_bytes: int = Field(default=8192, ge=1)
     max_document_tokens: int = Field(default=2000, ge=1)
@@ -91,6 +92,7 @@ class Settings(BaseSettings):
     max_page_size: int = Field(default=500, ge=1)
     max_list_size: int = Field(default=100, ge=1)
     max_cost: int = Field(default=100_000, ge=1)
+    head_timeout_s: float = Field(default=10, gt=0)
     body_timeout_s: float = Field(default=10, gt=0)
     rate_maximum: int = Field(default=100_000, ge=1)
     rate_restore_per_s: int = Field(default=10_000, ge=1)

@@ -16,6 +16,7 @@ ARROWS: dict[str, set[str]] = {
     "settings": set(),
     "strict_yaml": set(),
     "catalogue": set(),
+    "wire": {"settings"},
     "store": {"settings"},
     "schema": {"catalogue", "store"},
     "oauth": {"catalogue", "settings", "store"},
@@ -27,8 +28,8 @@ ARROWS: dict[str, set[str]] = {
     "admin": {"catalogue", "oauth", "request", "settings", "stewardship", "store", "subject"},
     "control": {"catalogue", "contracts", "oauth", "settings", "stewardship", "store", "strict_yaml"},
     "app": {"admin", "catalogue", "oauth", "request", "schema", "settings", "store", "subject", "watch"},
-    "demo": {"app", "catalogue", "control", "oauth", "settings", "stewardship", "store", "subject", "watch"},
-    "cli": {"control", "demo", "oauth", "settings", "store", "watch"},
+    "demo": {"app", "catalogue", "control", "oauth", "settings", "stewardship", "store", "subject", "watch", "wire"},
+    "cli": {"control", "demo", "oauth", "settings", "store", "watch", "wire"},
 }
 MODULES = sorted([*ROOT.glob("gateway/**/*.py"), *ROOT.glob("scopes/**/*.py")])
 LONGEST = 450

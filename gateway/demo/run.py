@@ -16,6 +16,7 @@ import uvicorn
 import uvloop
 from rich.console import Console
 
+from gateway import wire
 from gateway.app import create_app
 from gateway.catalogue.definition import load as load_catalogue
 from gateway.demo import document, partner_site, show
@@ -154,16 +155,7 @@ async def _demo(
 async def _serve(
     settings: Settings, listener: socket.socket, site: socket.socket, url: str, handed: HandOut, console: Console
 ) -> None:
-    config = uvicorn.Config(
-        create_app(),
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        interface="asgi3",
-        proxy_headers=False,
-        timeout_graceful_shutdown=10,
-        **UVICORN_OPTIONS,
-    )
+    config = uvicorn.Config(create_app(), **wire.options(settings), **UVICORN_OPTIONS)
     server = _Server(config)
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
     try:

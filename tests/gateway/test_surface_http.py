@@ -8,6 +8,7 @@ import gzip
 import json
 import os
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ async def whole_server(module_database: Database, tmp_path_factory: pytest.TempP
     await owner.execute(
         "insert into gateway.policy_version (policy_version, effective_at, text_sha256) values ('race', '2020-01-01', '')"
     )
-    async with served(module_database.owner_url, data, body_timeout_s="0.3") as port:
+    async with served(module_database.owner_url, data, body_timeout_s="0.3", head_timeout_s="1", max_head_bytes="32768") as port:
         settings = Settings(data=data, base_url=f"http://localhost:{port}")
         keys = KeyStore(settings)
         await keys.ensure(owner)
@@ -189,3 +190,68 @@ async def test_no_token_is_401_whatever_else_arrives(gate_server: GateServer) ->
         reply = await raw(gate_server, (head + rest).encode("latin-1"), finish=False)
 
         assert (reply.status, reply.codes) == (401, ["TOKEN_MISSING"])
+
+
+HEADS = {
+    "line": b"GET /graphql?query=" + b"a" * 40_000,
+    "one field": b"GET /graphql HTTP/1.1\r\nHost: a\r\nX-A: " + b"a" * 40_000,
+    "many fields": b"GET /graphql HTTP/1.1\r\nHost: a\r\n" + b"X-A: a\r\n" * 5_000,
+}
+
+
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS.keys())
+async def test_a_head_without_end_is_refused_at_the_limit(whole_server: GateServer, head: bytes) -> None:
+    """RFC 6585 5: nobody has to have a token to send one, so it must not be kept, however long it grows."""
+    reply = await raw(whole_server, head, finish=False)
+
+    assert (reply.status, reply.headers["connection"]) == (431, "close")
+
+
+async def test_trailers_without_end_close_the_connection(whole_server: GateServer) -> None:
+    """They come after the body, where an answer may have been given already."""
+    reader, writer = await asyncio.open_connection(whole_server.host, whole_server.port)
+    writer.write(
+        b"POST /oauth/token HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n" + b"X-A: a\r\n" * 5_000
+    )
+
+    with suppress(ConnectionResetError):  # some of it is still on its way when the server closes
+        assert (await reader.read())[:10] in (b"", b"HTTP/1.1 4")
+    writer.close()
+
+
+async def test_a_head_that_never_ends_is_given_up_in_time(whole_server: GateServer) -> None:
+    reply = await raw(whole_server, b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-", finish=False)
+
+    assert reply.status == 408
+
+
+async def test_a_later_head_that_never_ends_is_given_up_in_time(whole_server: GateServer) -> None:
+    """On a connection that has been answered before."""
+    reader, writer = await asyncio.open_connection(whole_server.host, whole_server.port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+    first = await reader.readuntil(b"}")
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-")
+
+    rest = await reader.read()
+    writer.close()
+
+    assert first.startswith(b"HTTP/1.1 200 ")
+    assert rest.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_connection_on_which_nothing_is_asked_is_closed_without_a_word(whole_server: GateServer) -> None:
+    reader, writer = await asyncio.open_connection(whole_server.host, whole_server.port)
+
+    assert await reader.read() == b""
+    writer.close()
+
+
+async def test_many_requests_on_one_connection_are_not_added_up(whole_server: GateServer) -> None:
+    reader, writer = await asyncio.open_connection(whole_server.host, whole_server.port)
+    one = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-A: " + b"a" * 20_000 + b"\r\n\r\n"
+
+    for _ in range(5):
+        writer.write(one)
+        assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200 ")
+    writer.close()
