@@ -38,6 +38,8 @@ COLUMNS = {
 PURPOSES = {"a": Purpose.SERVICE_DELIVERY, "b": Purpose.SERVICE_DELIVERY, "c": Purpose.MESSAGE_DELIVERY}
 ROUNDS = 8
 
+Wanted = tuple[ChangeKind, dict[str, Any]]
+
 
 @dataclass(frozen=True, slots=True)
 class Values:
@@ -75,7 +77,7 @@ class Shop:
 
     async def _values(self, *scopes: str) -> dict[str, str | None]:
         """Each field asked for by itself: None where it is refused or withheld."""
-        world, found = self.office.world, {}
+        world, found = self.office.world, dict[str, str | None]()
         token = await world.a_token(self.partner_id, *scopes, bound_to=self.subject_id)
         for path in COLUMNS:
             try:
@@ -131,15 +133,15 @@ def some_fields(draw: random.Random) -> list[dict[str, Any]]:
     ]
 
 
-async def some_changes(shop: Shop, draw: random.Random) -> list[tuple[ChangeKind, dict[str, Any]]]:
+async def some_changes(shop: Shop, draw: random.Random) -> list[Wanted]:
     """In turn: another version of a scope, the end of something and its beginning anew, a partner changed and back again."""
     world, scope = shop.office.world, draw.choice([*PURPOSES])
-    another = (ChangeKind.SCOPE, {"scope": scope, "purpose": PURPOSES[scope].value, "fields": some_fields(draw)})
+    another: Wanted = (ChangeKind.SCOPE, {"scope": scope, "purpose": PURPOSES[scope].value, "fields": some_fields(draw)})
     standing = "select grant_id from gateway.partner_grant where scope = $1 and revoked_at is null"
     end = {"grant_id": str(await world.owner.fetchval(standing, scope)), "partner": "shop", "scope": scope}
     abroad = {"processing_location": "SG", "cross_border_mechanism": draw.choice([None, "assessment"])}
     changed: dict[str, Any] = draw.choice([{"role": "processor"}, {"status": "suspended"}, abroad])
-    ended = draw.choice(
+    ended: list[Wanted] = draw.choice(
         [
             [(ChangeKind.GRANT_END, end), (ChangeKind.GRANT, a_grant(world, "shop", scope))],
             [(ChangeKind.SCOPE_END, {"scope": scope}), another],
