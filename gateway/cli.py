@@ -19,8 +19,20 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from gateway.control import accounts, clients, consents, contracts, disclosures, halt, partners, scopes, upkeep
-from gateway.oauth import cli as keys
+from gateway.control import (
+    accounts,
+    changes,
+    clients,
+    consents,
+    contracts,
+    disclosures,
+    halt,
+    keys,
+    partners,
+    people,
+    scopes,
+    upkeep,
+)
 from gateway.settings import Settings, UnknownSetting, UnusableMasterKey
 from gateway.store.cluster import EmbeddedFailed
 from gateway.store.durable import NotDurable, require_durable
@@ -40,6 +52,7 @@ app = typer.Typer(
 migrations = typer.Typer(help="The schema of the database.")
 app.add_typer(migrations, name="migrate")
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(changes.app, name="changes")
 app.add_typer(clients.app, name="clients")
 app.add_typer(consents.app, name="consents")
 app.add_typer(contracts.app, name="contracts")
@@ -48,6 +61,7 @@ app.add_typer(halt.app, name="halt")
 app.add_typer(partners.app, name="partners")
 app.add_typer(scopes.app, name="scopes")
 app.add_typer(keys.app, name="keys")
+app.add_typer(people.app, name="staff")
 app.command("purge")(upkeep.purge)
 
 

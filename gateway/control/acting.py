@@ -12,7 +12,7 @@ import typer
 
 from gateway.catalogue.definition import Catalogue, load
 from gateway.control.answer import DOES_NOT_HOLD, USAGE, ask, fail
-from gateway.control.consents import proven_keys
+from gateway.control.pseudonyms import proven_keys
 from gateway.settings import Settings
 from gateway.stewardship import staff
 from gateway.stewardship.actor import Actor, Door

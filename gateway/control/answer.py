@@ -2,15 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 import asyncpg
 import typer
 
 from gateway.settings import Settings
 from gateway.stewardship.actor import ActRefused, Finding
+from gateway.stewardship.configuration import Difference
 from gateway.store.accounts import AccountError
 from gateway.store.consents import ConsentError
 from gateway.store.embedded import owner_url
@@ -21,6 +22,7 @@ from gateway.store.pool import Connection
 from gateway.store.registered import OperationError
 
 DOES_NOT_HOLD, USAGE = 1, 2
+UNSPECIFIED: Final = "unspecified"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Found = TypeVar("Found")
 
@@ -56,6 +58,15 @@ def tell(body: object, text: str, *, as_json: bool) -> None:
     typer.echo(json.dumps(body, default=_plain, ensure_ascii=False) if as_json else text)
 
 
+def difference_lines(differences: Sequence[Difference]) -> Iterator[str]:
+    """Member by member, before and after."""
+    for one in differences:
+        if one.before is None:
+            yield f"    {one.path}: {_short(one.after)}"
+        else:
+            yield f"    {one.path}: {_short(one.before)} -> {'nothing' if one.after is None else _short(one.after)}"
+
+
 def told(code: str, text: str, findings: Sequence[Finding]) -> str:
     """A refusal: one line, and one more for each finding."""
     return "\n".join([f"{code}: {text}", *(f"{one.path}: {one.fault}" for one in findings)])
@@ -65,6 +76,10 @@ def fail(text: str, status: int) -> NoReturn:
     """End the command with one line and this status."""
     typer.echo(text, err=True)
     raise typer.Exit(status)
+
+
+def _short(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _plain(value: object) -> str:

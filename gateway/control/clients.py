@@ -5,8 +5,11 @@ from uuid import UUID
 
 import typer
 
-from gateway.control.answer import DOES_NOT_HOLD, AsJson, ask, fail, tell
-from gateway.oauth.client_secret import SECRETS_MAX, NewSecret, add_secret, end_secret
+from gateway.control.acting import act
+from gateway.control.answer import AsJson, tell
+from gateway.oauth.client_secret import NewSecret
+from gateway.stewardship import client_secrets
+from gateway.stewardship.actor import Actor
 from gateway.store.pool import Connection
 
 app = typer.Typer(help="Secrets of registered clients.", no_args_is_help=True)
@@ -17,12 +20,10 @@ ClientId = Annotated[str, typer.Argument(help="The client's registered id.")]
 def add(client_id: ClientId, *, as_json: AsJson = False) -> None:
     """Make a secret for a client, beside those that it has, and print it: it can never be shown again."""
 
-    async def run(conn: Connection) -> NewSecret | None:
-        return await add_secret(conn, client_id)
+    async def run(conn: Connection, actor: Actor) -> NewSecret:
+        return await client_secrets.add(conn, actor, client_id=client_id)
 
-    added = ask(run)
-    if added is None:
-        fail(f"no such client proves itself by a secret, or it has {SECRETS_MAX} already: end one first", DOES_NOT_HOLD)
+    added = act(run)
     body = {"client_id": client_id, "secret_id": str(added.secret_id), "client_secret": added.text}
     tell(body, f"secret {added.secret_id} of {client_id}, shown this once:\n{added.text}", as_json=as_json)
 
@@ -36,9 +37,8 @@ def end(
 ) -> None:
     """End a secret of a client: no worker takes it any more. Tokens that were issued with it stay."""
 
-    async def run(conn: Connection) -> bool:
-        return await end_secret(conn, client_id, secret_id)
+    async def run(conn: Connection, actor: Actor) -> None:
+        await client_secrets.end(conn, actor, client_id=client_id, secret_id=secret_id)
 
-    if not ask(run):
-        fail("this client has no such secret, or it has ended already", DOES_NOT_HOLD)
+    act(run)
     tell({"secret_id": str(secret_id), "ended": True}, f"secret {secret_id} has ended", as_json=as_json)

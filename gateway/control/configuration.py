@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -11,11 +10,11 @@ from typing import Annotated, Any, Final
 import typer
 
 from gateway.control.acting import act, catalogue, ground
-from gateway.control.answer import DOES_NOT_HOLD, USAGE, AsJson, fail, tell
+from gateway.control.answer import DOES_NOT_HOLD, USAGE, AsJson, difference_lines, fail, tell
 from gateway.stewardship import configuration_files
 from gateway.stewardship.actor import Actor
 from gateway.stewardship.applying import Applied, Outcome, apply, planned
-from gateway.stewardship.configuration import Configuration, Difference, Item, Step
+from gateway.stewardship.configuration import Configuration, Item, Step
 from gateway.stewardship.standing import export
 from gateway.store.pool import Connection
 from gateway.strict_yaml import InvalidFile
@@ -77,7 +76,7 @@ def _show_plan(wanted: Configuration, *, as_json: bool) -> None:
         return await planned(conn, actor, catalogue(), wanted)
 
     items = act(run)
-    lines = [line for item in items for line in (_title(item), *_difference_lines(item.differences))]
+    lines = [line for item in items for line in (_title(item), *difference_lines(item.differences))]
     tell([_as_json(item) for item in items], "\n".join(lines) or "nothing to do", as_json=as_json)
     if items:
         raise typer.Exit(DOES_NOT_HOLD)
@@ -85,20 +84,6 @@ def _show_plan(wanted: Configuration, *, as_json: bool) -> None:
 
 def _title(item: Item) -> str:
     return f"{SIGNS[item.step]} {item.title}"
-
-
-def _difference_lines(differences: Sequence[Difference]) -> Iterator[str]:
-    for one in differences:
-        if one.before is None:
-            yield f"    {one.path}: {_short(one.after)}"
-        elif one.after is None:
-            yield f"    {one.path}: {_short(one.before)} -> nothing"
-        else:
-            yield f"    {one.path}: {_short(one.before)} -> {_short(one.after)}"
-
-
-def _short(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _outcome_lines(one: Applied) -> Iterator[str]:

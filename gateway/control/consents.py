@@ -6,15 +6,15 @@ from uuid import UUID
 
 import typer
 
-from gateway.control.answer import DOES_NOT_HOLD, USAGE, AsJson, ask, fail, tell
-from gateway.settings import Settings
-from gateway.store import consents, partners
-from gateway.store.consents import Difference, PseudonymKeys
+from gateway.control.acting import Reason, act
+from gateway.control.answer import DOES_NOT_HOLD, UNSPECIFIED, USAGE, AsJson, ask, fail, tell
+from gateway.control.pseudonyms import proven_keys, pseudonym_keys
+from gateway.stewardship import support
+from gateway.stewardship.actor import Actor
+from gateway.store import consents
+from gateway.store.consents import Difference
 from gateway.store.pool import Connection
-from gateway.store.questions import question
-from scopes import Purpose, pseudonym
-
-A_STATE = question("consents", "a_state")
+from scopes import Purpose
 
 app = typer.Typer(help="What data subjects agreed to.", no_args_is_help=True)
 
@@ -24,7 +24,7 @@ def verify(*, as_json: AsJson = False) -> None:
     """Fold every ledger anew and compare it with the state that the gate reads."""
 
     async def run(conn: Connection) -> list[Difference]:
-        return await consents.verify(conn, _keys())
+        return await consents.verify(conn, pseudonym_keys())
 
     found = ask(run)
     lines = [f"{row.subject_id} {row.purpose}: {row.difference} {', '.join(row.categories)}".rstrip() for row in found]
@@ -40,19 +40,18 @@ def withdraw(
     partner: Annotated[str, typer.Argument(help="The partner's registered name.")],
     purpose: Annotated[str, typer.Argument(help="The purpose, such as survey.")],
     *,
+    reason: Reason = UNSPECIFIED,
     as_json: AsJson = False,
 ) -> None:
     """Take a consent back, with effect on the next query."""
     if purpose not in set(Purpose):
         fail("no such purpose", USAGE)
 
-    async def run(conn: Connection) -> UUID:
-        partner_id = await partners.find(conn, partner)
-        return await consents.withdraw(
-            conn, await proven_keys(conn), subject_id=subject, partner_id=partner_id, purpose=Purpose(purpose)
-        )
+    async def run(conn: Connection, actor: Actor) -> UUID:
+        keys, named = await proven_keys(conn), Purpose(purpose)
+        return await support.withdraw(conn, actor, keys, subject_id=subject, partner=partner, purpose=named, reason=reason)
 
-    consent_id = ask(run)
+    consent_id = act(run)
     tell({"withdrawn": consent_id}, f"consent {consent_id} is withdrawn", as_json=as_json)
 
 
@@ -71,17 +70,3 @@ def fold(*, as_json: AsJson = False) -> None:
 
     changed = ask(run)
     tell({"changed": changed}, f"{changed} changed", as_json=as_json)
-
-
-def _keys() -> PseudonymKeys:
-    return PseudonymKeys(Settings().key("pseudonym"))
-
-
-async def proven_keys(conn: Connection) -> PseudonymKeys:
-    """The keys, once they are seen to be those of this database: under others, data subjects would get pseudonyms that no
-    partner can connect with what it has, and that stay."""
-    keys = _keys()
-    row = await conn.fetchrow(A_STATE)
-    if row is not None and row["pseudonym"] != pseudonym(keys.key, row["partner_id"], row["purpose"], row["subject_id"]):
-        fail("this is not the master key that the database's pseudonyms were made with", USAGE)
-    return keys

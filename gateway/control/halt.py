@@ -1,12 +1,17 @@
 """`gateway halt`: stop the flow to one partner, through one scope, or altogether (policy 9.4)."""
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
-from gateway.control.answer import USAGE, AsJson, ask, fail, tell
-from gateway.store import halts, partners
+from gateway.control.acting import Reason, act
+from gateway.control.answer import UNSPECIFIED, USAGE, AsJson, fail, tell
+from gateway.stewardship import flow, registers
+from gateway.stewardship.actor import Actor
+from gateway.stewardship.registers import HaltEntry
 from gateway.store.pool import Connection
 
 app = typer.Typer(help="Stop the flow; it counts from the next query on.", no_args_is_help=True)
@@ -22,30 +27,35 @@ def add(
     partner: OfPartner = None,
     scope: OfScope = None,
     everything: OfAll = False,
-    reason: Annotated[str, typer.Option(help="Why, for the record; no personal data.")] = "unspecified",
+    reason: Reason = UNSPECIFIED,
     as_json: AsJson = False,
 ) -> None:
     """Halt one partner, one scope, or all."""
-    target = _target(partner, scope, everything=everything)
+    _check_target(partner, scope, everything=everything)
 
-    async def run(conn: Connection) -> UUID:
-        partner_id = None if partner is None else await partners.find(conn, partner)
-        return await halts.add(conn, target=target, partner_id=partner_id, scope=scope, reason=reason)
+    async def run(conn: Connection, actor: Actor) -> UUID:
+        return await flow.halt(conn, actor, reason=reason, partner=partner, scope=scope)
 
-    halt_id = ask(run)
+    halt_id = act(run)
     tell({"halt_id": halt_id}, f"halted: {halt_id}", as_json=as_json)
 
 
 @app.command()
-def lift(*, partner: OfPartner = None, scope: OfScope = None, everything: OfAll = False, as_json: AsJson = False) -> None:
+def lift(
+    *,
+    partner: OfPartner = None,
+    scope: OfScope = None,
+    everything: OfAll = False,
+    reason: Reason = UNSPECIFIED,
+    as_json: AsJson = False,
+) -> None:
     """End every halt of exactly this target."""
-    target = _target(partner, scope, everything=everything)
+    _check_target(partner, scope, everything=everything)
 
-    async def run(conn: Connection) -> int:
-        partner_id = None if partner is None else await partners.find(conn, partner)
-        return await halts.lift(conn, target=target, partner_id=partner_id, scope=scope)
+    async def run(conn: Connection, actor: Actor) -> int:
+        return await flow.lift(conn, actor, reason=reason, partner=partner, scope=scope)
 
-    lifted = ask(run)
+    lifted = act(run)
     tell({"lifted": lifted}, f"{lifted} lifted", as_json=as_json)
 
 
@@ -53,15 +63,14 @@ def lift(*, partner: OfPartner = None, scope: OfScope = None, everything: OfAll 
 def list_(*, as_json: AsJson = False) -> None:
     """The halts in force."""
 
-    async def run(conn: Connection) -> list[dict[str, object]]:
-        return [dict(row) for row in await halts.in_force(conn)]
+    async def run(conn: Connection, actor: Actor) -> Sequence[HaltEntry]:
+        return await registers.halts(conn, actor)
 
-    found = ask(run)
-    lines = [f"{row['begun_at']}  {row['target']} {row['partner'] or row['scope'] or ''}  {row['reason']}" for row in found]
-    tell(found, "\n".join(lines) or "nothing is halted", as_json=as_json)
+    found = act(run)
+    lines = [f"{one.begun_at}  {one.target} {one.partner or one.scope or ''}  {one.reason}" for one in found]
+    tell([dataclasses.asdict(one) for one in found], "\n".join(lines) or "nothing is halted", as_json=as_json)
 
 
-def _target(partner: str | None, scope: str | None, *, everything: bool) -> str:
+def _check_target(partner: str | None, scope: str | None, *, everything: bool) -> None:
     if (partner is not None) + (scope is not None) + everything != 1:
         fail("name one of --partner, --scope and --all", USAGE)
-    return "all" if everything else "partner" if partner is not None else "scope"

@@ -7,11 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.control.answer import DOES_NOT_HOLD, USAGE, AsJson, ask, fail, tell
+from gateway.control.acting import act
+from gateway.control.answer import DOES_NOT_HOLD, USAGE, AsJson, fail, tell
 from gateway.settings import Settings
-from gateway.stewardship.examine import Examined, ExaminedOperation, Hindrance, UnderPurpose, examine_for_partner
-from gateway.store import partners, registered
+from gateway.stewardship import operations
+from gateway.stewardship.actor import Actor, ActRefused
+from gateway.stewardship.examine import Examined, ExaminedOperation, Hindrance, UnderPurpose
 from gateway.store.pool import Connection
+from gateway.store.registered import RegisteredOperation
 
 Name = Annotated[str, typer.Argument(help="The partner's registered name.")]
 
@@ -29,26 +32,27 @@ def register_operation(
     except (OSError, UnicodeDecodeError):
         fail("the file cannot be read as UTF-8", USAGE)
 
-    async def run(conn: Connection) -> Examined:
-        partner_id = await partners.find(conn, name)
-        examined = await examine_for_partner(conn, Settings(), partner_id=partner_id, document=document)
-        if examined.can_be_answered:
-            await registered.register(conn, partner_id=partner_id, document=document, label=label)
-        return examined
+    async def run(conn: Connection, actor: Actor) -> tuple[Examined, ActRefused | None]:
+        examined = await operations.look_at(conn, actor, Settings(), partner=name, document=document)
+        try:
+            await operations.register(conn, actor, Settings(), partner=name, document=document, label=label)
+        except ActRefused as refused:
+            return examined, refused
+        return examined, None
 
-    examined = ask(run)
+    examined, refused = act(run)
     tell(dataclasses.asdict(examined), "\n".join(_lines(examined)), as_json=as_json)
-    if not examined.can_be_answered:
-        fail("OPERATION_INVALID: it would be refused, and is not registered", DOES_NOT_HOLD)
+    if refused is not None:
+        fail(f"{refused.code}: {refused}", DOES_NOT_HOLD)
 
 
 def list_operations(name: Name, *, as_json: AsJson = False) -> None:
     """Every document that is registered for a partner, or was."""
 
-    async def run(conn: Connection) -> tuple[registered.RegisteredOperation, ...]:
-        return await registered.of_partner(conn, await partners.find(conn, name))
+    async def run(conn: Connection, actor: Actor) -> tuple[RegisteredOperation, ...]:
+        return await operations.of_partner(conn, actor, partner=name)
 
-    found = ask(run)
+    found = act(run)
     lines = [
         f"{one.document_sha256}  {one.label}  "
         + (f"ended {one.ended_at.isoformat()}" if one.ended_at else f"since {one.registered_at.isoformat()}")
@@ -62,10 +66,10 @@ def end_operation(
 ) -> None:
     """End a registration; it counts from the next query on."""
 
-    async def run(conn: Connection) -> None:
-        await registered.end(conn, partner_id=await partners.find(conn, name), document_sha256=sha256)
+    async def run(conn: Connection, actor: Actor) -> None:
+        await operations.end(conn, actor, partner=name, document_sha256=sha256)
 
-    ask(run)
+    act(run)
     told: dict[str, Any] = {"partner": name, "document_sha256": sha256}
     tell(told, f"{sha256} is no longer registered for {name}", as_json=as_json)
 

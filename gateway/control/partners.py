@@ -1,14 +1,14 @@
 """`gateway partners`: who is registered, and with what."""
 
-import json
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from gateway.control import operations
-from gateway.control.answer import USAGE, AsJson, ask, fail, tell
-from gateway.oauth.registration import InvalidClientMetadata, validate
+from gateway.control.acting import Reason, act
+from gateway.control.answer import AsJson, ask, tell
+from gateway.stewardship import flow
+from gateway.stewardship.actor import Actor
 from gateway.store import partners
 from gateway.store.pool import Connection
 
@@ -50,42 +50,16 @@ def show(name: Annotated[str, typer.Argument(help="The partner's registered name
 
 
 @app.command()
-def status(
+def suspend(
     name: Annotated[str, typer.Argument(help="The partner's registered name.")],
-    value: Annotated[str, typer.Argument(help="active, suspended or ended.")],
     *,
+    reason: Reason,
     as_json: AsJson = False,
 ) -> None:
-    """Suspend a partner, end it, or make it active again; it counts from the next query on."""
+    """Let nothing go to a partner from the next query on. That it does again is a change, which somebody else approves."""
 
-    async def run(conn: Connection) -> None:
-        await partners.set_status(conn, partner_id=await partners.find(conn, name), status=value)
+    async def run(conn: Connection, actor: Actor) -> None:
+        await flow.suspend(conn, actor, partner=name, reason=reason)
 
-    ask(run)
-    tell({"partner": name, "status": value}, f"{name} is {value}", as_json=as_json)
-
-
-@app.command("add-client")
-def add_client(
-    name: Annotated[str, typer.Argument(help="The partner's registered name.")],
-    metadata: Annotated[Path, typer.Argument(help="A file of RFC 7591 client metadata (JSON), public keys included.")],
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Register a client of a partner."""
-    try:
-        content = json.loads(metadata.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        fail("the file cannot be read as JSON", USAGE)
-
-    try:
-        client = validate(content)
-    except InvalidClientMetadata as invalid:
-        fail(f"{invalid.error}: {invalid.fault} {invalid.member}", USAGE)
-
-    async def run(conn: Connection) -> None:
-        partner_id = await partners.find(conn, name)
-        await partners.register_client(conn, partner_id=partner_id, client=client)
-
-    ask(run)
-    tell({"client_id": client.client_id}, f"client {client.client_id} is registered", as_json=as_json)
+    act(run)
+    tell({"partner": name, "status": "suspended"}, f"{name} is suspended", as_json=as_json)

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
-from gateway.catalogue.definition import load
 from gateway.control import configuration
+from gateway.control.acting import Reason, act, ground
 from gateway.control.answer import DOES_NOT_HOLD, AsJson, ask, fail, tell
-from gateway.settings import Settings
+from gateway.control.changes import tell_proposed
+from gateway.stewardship import changes
+from gateway.stewardship.actor import Actor, ActRefused
+from gateway.stewardship.content import ChangeKind
 from gateway.store import grants
 from gateway.store.pool import Connection
 from scopes import Redaction
@@ -58,29 +62,32 @@ def show(
 @app.command()
 def activate(
     scope: Annotated[str, typer.Argument(help="The scope's name.")],
-    version: Annotated[int, typer.Argument(help="The draft's version.")],
+    version: Annotated[int, typer.Argument(help="The version whose fields are wanted: a draft, or an earlier one.")],
     *,
+    reason: Reason,
     as_json: AsJson = False,
 ) -> None:
-    """Let a draft take the place of the active version, if the review finds nothing against it."""
-    catalogue = load(Settings().catalogue).fields
+    """Propose a version's fields as the next version, if the review finds nothing against them; somebody else approves it."""
 
-    async def run(conn: Connection) -> None:
-        await grants.activate(conn, scope=scope, version=version, catalogue=catalogue)
+    async def run(conn: Connection, actor: Actor) -> UUID:
+        held = [row for row in await grants.everything(conn) if (row["scope"], row["version"]) == (scope, version)]
+        if not held:
+            raise ActRefused("SCOPE_UNKNOWN", "no such version of this scope")
+        content = {"scope": scope, "purpose": held[0]["purpose"], "fields": held[0]["fields"]}
+        return await changes.propose(conn, actor, await ground(conn), kind=ChangeKind.SCOPE, content=content, reason=reason)
 
-    ask(run)
-    tell({"scope": scope, "version": version}, f"{scope}@{version} is active", as_json=as_json)
+    tell_proposed(act(run), as_json=as_json)
 
 
 @app.command()
-def retire(scope: Annotated[str, typer.Argument(help="The scope's name.")], *, as_json: AsJson = False) -> None:
-    """End the active version of a scope without a successor."""
+def retire(scope: Annotated[str, typer.Argument(help="The scope's name.")], *, reason: Reason, as_json: AsJson = False) -> None:
+    """Propose that a scope ends without a successor; somebody else approves it. `gateway halt add --scope` stops it at once."""
 
-    async def run(conn: Connection) -> None:
-        await grants.retire(conn, scope=scope)
+    async def run(conn: Connection, actor: Actor) -> UUID:
+        content = {"scope": scope}
+        return await changes.propose(conn, actor, await ground(conn), kind=ChangeKind.SCOPE_END, content=content, reason=reason)
 
-    ask(run)
-    tell({"scope": scope}, f"{scope} is retired", as_json=as_json)
+    tell_proposed(act(run), as_json=as_json)
 
 
 def _state(row: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncpg
 
 from gateway.control.answer import AsJson, ask, tell
-from gateway.control.consents import proven_keys
+from gateway.control.pseudonyms import proven_keys
 from gateway.store import expiry
 from gateway.store.pool import Connection
 from gateway.store.stale import Stale, fold_stale, stale

@@ -50,6 +50,8 @@ class StaffCode(StrEnum):
     SUBJECT_UNKNOWN = "SUBJECT_UNKNOWN"
     NOTHING_TO_WITHDRAW = "NOTHING_TO_WITHDRAW"
     OPERATION_UNKNOWN = "OPERATION_UNKNOWN"
+    SECRET_REFUSED = "SECRET_REFUSED"  # noqa: S105 - the name of a code
+    SECRET_UNKNOWN = "SECRET_UNKNOWN"  # noqa: S105 - the name of a code
 
 
 @dataclass(frozen=True, slots=True)

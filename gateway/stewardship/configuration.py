@@ -138,6 +138,12 @@ def plan(standing: Standing, wanted: Configuration) -> tuple[Item, ...]:
     )
 
 
+def differences_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Difference, ...]:
+    """Of two contents of one kind, member by member; the fields of a scope by their paths."""
+    told = [_by_path(one) if "fields" in one else one for one in (before, after)]
+    return _differences(told[0], told[1])
+
+
 def normal_metadata(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     """As the register would keep them; as they are where it would not take them."""
     try:
@@ -267,6 +273,8 @@ def _operations(before: PartnerForm | None, after: PartnerForm) -> Iterator[Item
 
 def _differences(before: Any, after: Any, path: str = "") -> tuple[Difference, ...]:
     """Member by member, down to where lists or plain values differ."""
+    if (before is None and isinstance(after, Mapping)) or (after is None and isinstance(before, Mapping)):
+        before, after = before or {}, after or {}
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         found: list[Difference] = []
         for name in sorted(before.keys() | after.keys()):

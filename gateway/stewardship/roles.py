@@ -30,6 +30,8 @@ class Act(StrEnum):
     HALT_ADD = "halt.add"
     HALT_LIFT = "halt.lift"
     KEYS_ROTATE = "keys.rotate"
+    CLIENT_SECRET_ADD = "client_secret.add"  # noqa: S105 - the name of an act
+    CLIENT_SECRET_END = "client_secret.end"  # noqa: S105 - the name of an act
     DISCLOSURES_READ = "disclosures.read"
     DISCLOSURES_EXPORT = "disclosures.export"
     ACTS_READ = "acts.read"
@@ -65,6 +67,8 @@ PERMITTED: Final[Mapping[Act, frozenset[StaffRole]]] = {
     Act.HALT_ADD: frozenset({_O}),
     Act.HALT_LIFT: frozenset({_O}),
     Act.KEYS_ROTATE: frozenset({_O}),
+    Act.CLIENT_SECRET_ADD: frozenset({_O}),
+    Act.CLIENT_SECRET_END: frozenset({_O}),
     Act.DISCLOSURES_READ: frozenset({_U}),
     Act.DISCLOSURES_EXPORT: frozenset({_U}),
     Act.ACTS_READ: frozenset({_U}),
@@ -94,6 +98,8 @@ MACHINE: Final = frozenset(
         Act.HALT_ADD,
         Act.HALT_LIFT,
         Act.KEYS_ROTATE,
+        Act.CLIENT_SECRET_ADD,
+        Act.CLIENT_SECRET_END,
         Act.SUBJECT_CONSENT_WITHDRAW,
         Act.STAFF_READ,
         Act.STAFF_ADD,

@@ -13,6 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,11 +24,14 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 from gateway.request.codes import Code, GatewayError
+from gateway.stewardship import staff
+from gateway.stewardship.actor import Door
 from gateway.store import consents, grants
 from scopes import REVEAL, Purpose, ScopeField
 from tests.support.database import Database
 from tests.support.ids import NOBODY
 from tests.support.oauth import a_metadata
+from tests.support.stewardship import EVERY_NEED
 from tests.support.world import World, a_world
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,10 +47,10 @@ class Done:
 Run = Callable[..., Done]
 
 
-def _run(*words: str, **settings: str) -> Done:
+def _run(*words: str, stdin: str | None = None, **settings: str) -> Done:
     """Run `gateway` to its end, in this process: starting one takes longer than what it does."""
     with ThreadPoolExecutor(1) as elsewhere:  # a command has an event loop of its own
-        result = elsewhere.submit(CliRunner().invoke, app, words, env=settings).result()
+        result = elsewhere.submit(CliRunner().invoke, app, words, input=stdin, env=settings).result()
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Done(result.exit_code, result.stdout, result.stderr)
@@ -112,16 +116,25 @@ async def test_a_withdrawal_counts_from_the_next_query_on_and_is_not_repeated(wo
     [
         (["consents", "withdraw", "not-an-id", "x", "survey"], 2, ""),
         (["consents", "withdraw", str(NOBODY), "x", "curiosity"], 2, "no such purpose"),
-        (["consents", "withdraw", str(NOBODY), "nobody", "survey"], 1, "PARTNER_UNKNOWN"),
+        (["consents", "withdraw", str(NOBODY), "nobody", "survey"], 1, "SUBJECT_UNKNOWN"),
         (["halt", "add"], 2, "name one of"),
         (["halt", "add", "--all", "--scope", "x"], 2, "name one of"),
         (["halt", "add", "--scope", "misspelt"], 1, "SCOPE_UNKNOWN"),
         (["halt", "lift", "--all"], 1, "HALT_UNKNOWN"),
         (["partners", "show", "nobody"], 1, "PARTNER_UNKNOWN"),
-        (["partners", "add-client", "nobody", "no-such-file"], 2, "cannot be read"),
+        (["partners", "suspend", "nobody", "--reason", "x"], 1, "PARTNER_UNKNOWN"),
+        (["partners", "suspend", "nobody"], 2, ""),
+        (["changes", "propose", "client", "no-such-file", "--reason", "x"], 2, "cannot be read"),
+        (["changes", "propose", "wish", "no-such-file", "--reason", "x"], 2, ""),
+        (["changes", "show", str(NOBODY)], 1, "CHANGE_UNKNOWN"),
+        (["changes", "approve", str(NOBODY)], 1, "ROLE_MISSING"),
+        (["scopes", "apply", "no-such-folder"], 2, "holds no configuration"),
+        (["staff", "add", "Not A Login", "--name", "x", "--role", "steward"], 1, "STAFF_INVALID"),
+        (["staff", "add", "both", "--name", "x", "--role", "steward", "--role", "approver"], 1, "STAFF_INVALID"),
+        (["staff", "end", "nobody"], 1, "STAFF_UNKNOWN"),
         (["scopes", "show", "nothing"], 1, "SCOPE_UNKNOWN"),
-        (["scopes", "activate", "nothing", "1"], 1, "SCOPE_UNKNOWN"),
-        (["scopes", "retire", "nothing"], 1, "SCOPE_UNKNOWN"),
+        (["scopes", "activate", "nothing", "1", "--reason", "x"], 1, "SCOPE_UNKNOWN"),
+        (["scopes", "retire", "nothing", "--reason", "x"], 1, "ROLE_MISSING"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, list) else None,
 )
@@ -210,47 +223,188 @@ async def test_a_record_that_contradicts_itself_is_told(world: World, run: Run) 
     }
 
 
-async def test_partners_are_listed_shown_suspended_and_given_clients(world: World, run: Run, tmp_path: Path) -> None:
+async def test_partners_are_listed_shown_and_suspended(world: World, run: Run) -> None:
+    """policy 9.4: at once, by whoever is at the machine, and on record."""
     _, caller, _ = await _reader(world, "adlens")
     [scope] = caller.scopes
-    file = tmp_path / "client.json"
-    file.write_text(json.dumps(a_metadata("adlens-2")))
 
-    assert _told(run("partners", "add-client", "adlens", str(file), "--json")) == {"client_id": "adlens-2"}
     shown = _told(run("partners", "show", "adlens", "--json"))
     listed = _told(run("partners", "list", "--json"))
 
-    assert "adlens-2" in shown["clients"]
     assert [grant["scope"] for grant in shown["grants"]] == [scope]
     assert shown in listed
-    assert "adlens-2" in run("partners", "show", "adlens").stdout
-    assert run("partners", "status", "adlens", "suspended").returncode == 0
+    assert f"grant: {scope}" in run("partners", "show", "adlens").stdout
+    assert run("partners", "suspend", "adlens", "--reason", "drill").returncode == 0
     with pytest.raises(GatewayError):
         await world.see(caller, "city")
-    file.write_text("{}")
-    assert run("partners", "add-client", "adlens", str(file)).returncode == 2
+    [act] = await world.owner.fetch("select * from gateway.act where act = 'partner.suspend' and target = 'adlens'")
+    assert act["actor"].startswith("machine:")
+    assert (act["door"], act["reason"], act["refused"]) == ("cli", "drill", None)
 
 
-async def test_scopes_are_listed_shown_activated_after_review_and_retired(world: World, run: Run) -> None:
-    """policy 1.1, 2.8."""
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A person's commands: with their token in the environment."""
+
+    run: Run
+    tokens: dict[str, str]
+
+    def by(self, role: str, *words: str, **more: str) -> Done:
+        return self.run(*words, GATEWAY_STAFF_TOKEN=self.tokens[role], **more)
+
+
+@pytest_asyncio.fixture
+async def desk(world: World, run: Run) -> Desk:
+    """A steward, an approver and an operator, named by command, under the duty of confidentiality."""
+    tokens = {}
+    for role in ("steward", "approver", "operator"):
+        if not await world.owner.fetchval("select exists (select from gateway.staff where login = $1)", role):
+            given = _told(run("staff", "add", role, "--name", role.title(), "--role", role, "--json"))
+            assert {len(given["password"]), len(given["totp_secret"])} == {24, 32}
+        tokens[role] = await _token_of(world, role)
+    return Desk(run, tokens)
+
+
+async def _token_of(world: World, login: str) -> str:
+    """Of somebody who has accepted confidentiality."""
+    row = await world.owner.fetchrow(staff.OF_LOGIN, login)
+    assert row is not None
+    await staff.accept_confidentiality(world.owner, staff.actor_of(row, Door.CONSOLE))
+    return (await staff.make_token(world.owner, row["staff_id"], label="test", lifetime=timedelta(hours=1))).text
+
+
+async def test_what_widens_takes_two_people_by_command_as_well(world: World, desk: Desk, tmp_path: Path) -> None:
+    """policy 9.3: from rules to a client; the machine itself may not, and nobody may alone."""
+    file = tmp_path / "wanted.json"
+
+    def proposed(kind: str, content: object, by: str = "steward") -> Done:
+        file.write_text(json.dumps(content))
+        return desk.by(by, "changes", "propose", kind, str(file), "--reason", "needed", "--json")
+
+    rules = _told(proposed("rules", {"needs": EVERY_NEED, "floors": {}}))["change_id"]
+    assert desk.run("changes", "approve", rules).stderr.startswith("ROLE_MISSING")
+    assert desk.by("steward", "changes", "approve", rules).stderr.startswith("ROLE_MISSING")
+    assert _told(desk.by("approver", "changes", "approve", rules, "--json"))["state"] == "approved"
+    assert proposed("rules", {"needs": EVERY_NEED, "floors": {}}).stderr.startswith("CHANGE_EMPTY")
+    assert "needs.fun" not in proposed("rules", {"needs": {"fun": []}, "floors": {}}).stderr
+    await world.a_partner(name="clientele")
+    client = _told(proposed("client", {"partner": "clientele", "metadata": a_metadata("clientele-1")}))["change_id"]
+
+    shown = desk.by("approver", "changes", "show", client).stdout
+    listed = _told(desk.by("approver", "changes", "list", "--state", "proposed", "--json"))
+    assert 'metadata.client_id: "clientele-1"' in shown
+    assert [one["change_id"] for one in listed] == [client]
+    assert desk.by("approver", "changes", "reject", client, "--reason", "not yet").returncode == 0
+    again = _told(proposed("client", {"partner": "clientele", "metadata": a_metadata("clientele-1")}))["change_id"]
+    assert desk.by("steward", "changes", "withdraw", again).returncode == 0
+    assert desk.by("approver", "changes", "approve", again).stderr.startswith("CHANGE_DECIDED")
+    assert "clientele-1" not in desk.run("partners", "show", "clientele").stdout
+
+
+async def test_scopes_are_listed_shown_activated_by_two_rolled_back_and_retired(world: World, desk: Desk) -> None:
+    """policy 1.1, 2.8. A version of before is activated as a new one."""
     good = {"Subject.city": ScopeField(REVEAL, "campaigns are booked by city")}
     bad = {"Subject.realName": ScopeField(REVEAL, "curiosity")}
     for fields in (good, bad):
         await grants.propose(world.owner, scope="reach", purpose=Purpose.AD_MEASUREMENT, fields=fields)
+    await world.owner.execute(
+        "insert into gateway.rules (version, content) select coalesce(max(version), 0) + 1, $1::jsonb from gateway.rules",
+        json.dumps({"needs": EVERY_NEED, "floors": {}}),
+    )
 
-    assert _told(run("scopes", "activate", "reach", "1", "--json")) == {"scope": "reach", "version": 1}
-    refused = run("scopes", "activate", "reach", "2")
-    shown = _told(run("scopes", "show", "reach", "--json"))
-    text = run("scopes", "show", "reach", "--version", "1").stdout
+    def decided(*words: str) -> None:
+        change_id = _told(desk.by("steward", "scopes", *words, "--reason", "needed", "--json"))["change_id"]
+        assert desk.by("approver", "changes", "approve", change_id).returncode == 0
+
+    assert desk.run("scopes", "activate", "reach", "1", "--reason", "x").stderr.startswith("ROLE_MISSING")
+    decided("activate", "reach", "1")
+    refused = desk.by("steward", "scopes", "activate", "reach", "2", "--reason", "x")
+    shown = _told(desk.run("scopes", "show", "reach", "--json"))
+    text = desk.run("scopes", "show", "reach", "--version", "3").stdout
 
     assert refused.returncode == 1
-    assert "SCOPE_REFUSED" in refused.stderr
+    assert "RULES_BROKEN" in refused.stderr
     assert "Subject.realName: analytics_identity" in refused.stderr
-    assert [(row["version"], row["is_active"]) for row in shown] == [(2, False), (1, True)]
-    assert "reach@1  ad_measurement  active" in text
+    assert [(row["version"], row["is_active"]) for row in shown] == [(3, True), (2, False), (1, False)]
+    assert "reach@3  ad_measurement  active" in text
     assert "Subject.city  reveal  campaigns are booked by city" in text
-    assert run("scopes", "retire", "reach").returncode == 0
-    assert {(row["scope"], row["version"]) for row in _told(run("scopes", "list", "--json"))} >= {("reach", 1), ("reach", 2)}
+    decided("retire", "reach")
+    listed = _told(desk.run("scopes", "list", "--json"))
+    assert {row["version"] for row in listed if row["scope"] == "reach" and not row["is_active"]} == {1, 2, 3}
+
+
+async def test_policy_goes_out_as_files_and_comes_back_as_proposals(world: World, desk: Desk, tmp_path: Path) -> None:
+    """Status 0 where nothing differs, 1 where something does, 2 for a file that is wrong, with its line."""
+    partner_id = await world.a_partner(name="filed")
+    await world.owner.execute("update gateway.partner set duties = '{confidentiality,security}'")
+    folder = tmp_path / "policy"
+    told = _told(desk.run("scopes", "export", str(folder), "--json"))
+    assert "partners/filed.yaml" in told["files"]
+    assert _told(desk.run("scopes", "apply", str(folder), "--plan", "--json")) == []
+    assert desk.by("steward", "scopes", "apply", str(folder)).stdout == "nothing to do\n"
+
+    file = folder / "partners" / "filed.yaml"
+    contact = str(await world.owner.fetchval("select contact from gateway.partner where partner_id = $1", partner_id))
+    file.write_text(file.read_text().replace(f"contact: {contact}", "contact: dpo@filed.example"))
+    planned = desk.run("scopes", "apply", str(folder), "--plan")
+    applied = desk.by("steward", "scopes", "apply", str(folder), "--reason", "review 41")
+    again = _told(desk.by("steward", "scopes", "apply", str(folder), "--json"))
+    assert (planned.returncode, applied.returncode) == (1, 0)
+    assert planned.stdout.splitlines() == ["~ partner filed", f'    contact: "{contact}" -> "dpo@filed.example"']
+    assert applied.stdout.startswith("~ partner filed: proposed as ")
+    assert [one["outcome"] for one in again] == ["pending"]
+    assert desk.run("scopes", "apply", str(folder)).stderr.startswith("ROLE_MISSING")
+    assert desk.by("steward", "changes", "withdraw", again[0]["change_id"]).returncode == 0
+
+    file.write_text(file.read_text() + "colour: blue\n")
+    wrong = desk.run("scopes", "apply", str(folder), "--plan")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert f"{file}:{file.read_text().count(chr(10))}: colour: " in wrong.stderr
+
+
+async def test_a_token_comes_by_environment_file_or_pipe_and_a_wrong_one_opens_nothing(
+    world: World, desk: Desk, tmp_path: Path
+) -> None:
+    """Never by the command line; and whoever has ended is nobody."""
+    (tmp_path / "token").write_text(desk.tokens["operator"] + "\n")
+    words = ("halt", "add", "--all", "--reason", "drill")
+
+    by_file = desk.run(*words, GATEWAY_STAFF_TOKEN_FILE=str(tmp_path / "token"))
+    by_pipe = desk.run("halt", "lift", "--all", GATEWAY_STAFF_TOKEN_FILE="-", stdin=desk.tokens["operator"])
+    wrong = desk.run(*words, GATEWAY_STAFF_TOKEN="gwstaff_wrong")
+    unread = desk.run(*words, GATEWAY_STAFF_TOKEN_FILE=str(tmp_path / "none"))
+
+    assert (by_file.returncode, by_pipe.returncode, wrong.returncode, unread.returncode) == (0, 0, 1, 2)
+    assert wrong.stderr.startswith("TOKEN_UNKNOWN")
+    rows = await world.owner.fetch("select actor from gateway.act where act like 'halt.%' order by acted_at desc limit 2")
+    assert [row["actor"] for row in rows] == ["operator", "operator"]
+    assert desk.by("steward", *words).stderr.startswith("ROLE_MISSING")
+    assert desk.run("staff", "add", "guest", "--name", "Guest", "--role", "operator").returncode == 0
+    token = await _token_of(world, "guest")
+    assert desk.run("staff", "end", "guest").returncode == 0
+    assert desk.run(*words, GATEWAY_STAFF_TOKEN=token).stderr.startswith("TOKEN_UNKNOWN")
+
+
+async def test_staff_are_named_given_roles_and_ended_at_the_machine_alone(world: World, desk: Desk) -> None:
+    """policy 9.3. A password and a secret of an authenticator are shown once and stand nowhere."""
+    add = ("staff", "add", "wen", "--name", "Wen", "--role", "support", "--json")
+    assert desk.by("steward", *add).stderr.startswith("ROLE_MISSING")
+    given = _told(desk.run(*add))
+    assert desk.run(*add).stderr.startswith("STAFF_KNOWN")
+    renewed = _told(desk.run("staff", "renew", "wen", "--json"))
+    assert given["password"] != renewed["password"]
+    assert await staff.check_password(world.owner, "wen", renewed["password"]) is not None
+    assert await staff.check_password(world.owner, "wen", given["password"]) is None
+
+    assert _told(desk.run("staff", "roles", "wen", "operator", "--json")) == {"login": "wen", "roles": ["operator"]}
+    assert desk.run("staff", "roles", "wen", "auditor", "operator").stderr.startswith("STAFF_INVALID")
+    listed = {one["login"]: one for one in _told(desk.run("staff", "list", "--json"))}
+    assert listed["wen"]["roles"] == ["operator"]
+    assert "wen  Wen  operator  has not accepted confidentiality yet" in desk.run("staff", "list").stdout
+    assert desk.run("staff", "end", "wen").returncode == 0
+    assert await staff.check_password(world.owner, "wen", renewed["password"]) is None
+    written = await world.owner.fetch("select act::text as line from gateway.act")
+    assert not [row for row in written if renewed["password"] in row["line"] or renewed["totp_secret"] in row["line"]]
 
 
 @pytest.mark.parametrize(
@@ -258,6 +412,8 @@ async def test_scopes_are_listed_shown_activated_after_review_and_retired(world:
     [
         ["consents", "verify"],
         ["halt", "add", "--all"],
+        ["keys", "rotate"],
+        ["scopes", "export"],
     ],
     ids=" ".join,
 )

@@ -25,6 +25,7 @@ from gateway.request.authenticate import Caller
 from gateway.request.codes import Code, GatewayError, Media
 from gateway.request.receive import Received
 from gateway.settings import Settings
+from gateway.stewardship.roles import StaffRole
 from gateway.store import registered
 from gateway.store.partners import PartnerError
 from gateway.store.registered import CHARACTERS_MAX, DOCUMENTS_MAX, OperationError
@@ -32,6 +33,7 @@ from scopes import Redaction, Rung
 from tests.support.database import Database
 from tests.support.races import DOCUMENT, READERS, Lane, Readers, a_lane
 from tests.support.served import served
+from tests.support.stewardship import a_token_of
 from tests.support.world import World
 
 CITIES = "{ subjects(first: 5) { edges { node { city } } } }"
@@ -326,8 +328,10 @@ Command = Callable[..., Result]
 def command(database: Database, tmp_path: Path) -> Command:
     """Run `gateway partners` on the world's database."""
 
-    def run(*words: str) -> Result:
+    def run(*words: str, token: str = "") -> Result:
         environment = {"DATABASE_URL": database.owner_url, "GATEWAY_DATA": str(tmp_path)}
+        if token:
+            environment["GATEWAY_STAFF_TOKEN"] = token
         with ThreadPoolExecutor(1) as elsewhere:  # a command has an event loop of its own
             return elsewhere.submit(CliRunner().invoke, app, ["partners", *words], env=environment).result()
 
@@ -344,8 +348,10 @@ async def test_the_command_shows_cost_and_redaction_and_registers_to_the_letter(
     file = tmp_path / "phones.graphql"
     file.write_bytes(document.encode())
 
-    done = command("register-operation", "shop", str(file), "--label", "phones")
+    at_the_machine = command("register-operation", "shop", str(file), "--label", "phones")
+    done = command("register-operation", "shop", str(file), "--label", "phones", token=await a_token_of(world, StaffRole.STEWARD))
 
+    assert (at_the_machine.exit_code, at_the_machine.stderr.partition(":")[0]) == (1, "ROLE_MISSING")
     [scope] = caller.scopes
     assert done.exit_code == 0, done.stderr
     assert done.stdout.splitlines() == [
@@ -370,7 +376,8 @@ async def test_the_command_tells_why_a_document_would_be_refused_and_registers_n
     file = tmp_path / "names.graphql"
     file.write_text("{ me { realName } }")
 
-    done = command("register-operation", "shop", str(file), "--label", "names")
+    token = await a_token_of(small_world, StaffRole.STEWARD)
+    done = command("register-operation", "shop", str(file), "--label", "names", token=token)
 
     assert (done.exit_code, done.stderr.partition(":")[0]) == (1, "OPERATION_INVALID")
     assert "VALIDATION: A field is selected that this type does not have.  at 1:8" in done.stdout

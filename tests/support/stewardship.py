@@ -93,6 +93,15 @@ async def impact(office: Office, kind: ChangeKind, content: dict[str, Any]) -> I
     return await impact_of(office.world.owner, office.approver, office.ground, office.settings, kind=kind, content=content)
 
 
+async def a_token_of(world: World, role: StaffRole) -> str:
+    """Of a new member of the staff, for the commands; who signs in another way needs no password."""
+    staff_id = uuid4()
+    await world.owner.execute(staff.ADD, staff_id, role.value, role.value.title(), [role.value], None, None, None)
+    actor = Actor(staff_id, role.value, frozenset({role}), has_accepted=False, door=Door.CONSOLE)
+    await staff.accept_confidentiality(world.owner, actor)
+    return (await staff.make_token(world.owner, staff_id, label="test", lifetime=timedelta(hours=1))).text
+
+
 def a_scope(
     scope: str, *paths: str, purpose: Purpose = Purpose.SERVICE_DELIVERY, redaction: dict[str, Any] = REVEAL, **more: Any
 ) -> dict[str, Any]:
