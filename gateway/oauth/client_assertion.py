@@ -26,8 +26,8 @@ from gateway.oauth.registration import is_client_id
 METHOD: Final = "private_key_jwt"
 SKEW: Final = timedelta(seconds=10)
 """How far ahead of the database's a client's clock may be (FAPI 2.0 5.3.2.1: 10 s accepted, 60 s refused)."""
-LIFETIME: Final = timedelta(minutes=5)
-"""RFC 7523 3 (4) lets a server refuse an `exp` unreasonably far ahead; an assertion is made for one request."""
+LIFETIME: Final = timedelta(hours=1)
+"""RFC 7523 3 (4) lets a server refuse an `exp` unreasonably far ahead; an hour is what Authlib's client signs for unless told."""
 JTI_MAX: Final = 512
 
 # JWTs of other uses carry other types (RFC 8725 3.11): an access token or a DPoP proof is no assertion
@@ -85,7 +85,7 @@ class PrivateKeyJwt:
         if expires is None or expires <= now:
             raise InvalidClient("exp is missing or past.")
         if expires > now + (LIFETIME + SKEW).total_seconds():
-            raise InvalidClient("exp is more than five minutes ahead.")
+            raise InvalidClient("exp is more than an hour ahead.")
         for name in ("iat", "nbf"):
             starts = jose.seconds(claims.get(name, 0))
             if starts is None or starts > now + SKEW.total_seconds():
