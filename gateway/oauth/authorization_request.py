@@ -120,12 +120,7 @@ def validate(
         raise InvalidRequest  # RFC 7636: `plain`, its default, is absent here (FAPI 2.0 5.3.2.2)
     names, is_openid = _scopes(parameters.get("scope"), client)
     wanted = rar.read(parameters.get("authorization_details"))
-    if (
-        wanted is not None
-        and client.metadata.authorization_details_types
-        and rar.TYPE not in client.metadata.authorization_details_types
-    ):
-        raise InvalidAuthorizationDetails
+    _check_type(wanted, client)
     names, purpose, categories = _data(names, wanted, client, view, settings)
     if not names and not is_openid:
         raise InvalidScopeError
@@ -152,6 +147,26 @@ def validate(
         dpop_jkt=_jkt(parameters.get("dpop_jkt"), dpop_jkt),
         grant_id=_managed(parameters),
     )
+
+
+def narrowed(names: frozenset[str], wanted: Details, client: Client, view: GrantView, settings: Settings) -> frozenset[str]:
+    """The scopes of a partner's own token that `authorization_details` narrows (RFC 9396 6): nobody is asked, so all of it is
+    granted or nothing.
+
+    names: the scopes that are named; none: all of the purpose. Raises InvalidAuthorizationDetails, InvalidScopeError.
+    """
+    _check_type(wanted, client)
+    names, _, granted = _data(names, wanted, client, view, settings)
+    if granted != wanted.categories:
+        raise InvalidAuthorizationDetails
+    _retention(wanted, names, view)
+    return names
+
+
+def _check_type(wanted: Details | None, client: Client) -> None:
+    registered = client.metadata.authorization_details_types
+    if wanted is not None and registered and rar.TYPE not in registered:
+        raise InvalidAuthorizationDetails
 
 
 def _check_unsupported(parameters: Mapping[str, str], client: Client) -> None:

@@ -36,9 +36,10 @@ values ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9, $10, $11,
         clock_timestamp(), least(clock_timestamp() + $12::interval, $13))"""
 
 # What still stands of a grant: nothing of its data once the consent behind it has ended or was withdrawn.
-# in: grant_id uuid
-# row: subject_id, partner_id uuid, purpose text, ends_at timestamptz, is_live, is_visible boolean, agreed text[]
-# primary keys of authorization_grant and consent_state; consent_event_by_subject
+# in: grant_id uuid, scopes text[]
+# row: subject_id, partner_id uuid, purpose text, ends_at timestamptz, is_live, is_visible boolean, agreed text[],
+#      retention interval (null: none of the scopes is granted any more)
+# primary keys of authorization_grant and consent_state; consent_event_by_subject, partner_grant_by_partner
 _STANDING = """
 select g.subject_id, g.partner_id, g.purpose, g.ends_at,
        g.revoked_at is null and coalesce(g.ends_at > statement_timestamp(), true) as is_live,
@@ -52,7 +53,10 @@ select g.subject_id, g.partner_id, g.purpose, g.ends_at,
              union
              select k.category from gateway.partner p join gateway.basis_rule b on b.role = p.role
                     join gateway.category k on k.sensitivity = b.sensitivity
-              where p.partner_id = g.partner_id and b.purpose = g.purpose and b.basis = 'policy_acceptance') as agreed
+              where p.partner_id = g.partner_id and b.purpose = g.purpose and b.basis = 'policy_acceptance') as agreed,
+       (select min(a.retention) from gateway.partner_grant a
+         where a.partner_id = g.partner_id and a.scope = any($2) and a.revoked_at is null
+           and a.starts_at <= statement_timestamp() and a.ends_at > statement_timestamp()) as retention
   from gateway.authorization_grant g where g.grant_id = $1"""
 
 # Every token that came from one code, for good. in: family_id uuid; row: none; by_family indexes
@@ -65,7 +69,10 @@ update gateway.access_token set revoked_at = clock_timestamp() where family_id =
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a code or a refresh token stands for, as far as it still does. scopes: without data scopes once nothing is agreed."""
+    """What a code or a refresh token stands for, as far as it still does. scopes: without data scopes once nothing is agreed.
+
+    retention: the longest that the partner's grants allow; None: it has none of the scopes any more.
+    """
 
     grant_id: UUID
     family_id: UUID
@@ -75,6 +82,7 @@ class Standing:
     scopes: frozenset[str]
     details: Details | None
     agreed: frozenset[str]
+    retention: timedelta | None
     session_id: UUID
     acr: str
     authenticated_at: datetime
@@ -96,10 +104,10 @@ class Wanted:
 
 async def standing(conn: AnyConnection, row: Mapping[str, object]) -> Standing:
     """What a row of a code or a refresh token still stands for. Raises InvalidGrantError where nothing is left."""
-    grant = await conn.fetchrow(_STANDING, row["grant_id"])
+    names = frozenset(_texts(row["scopes"]))
+    grant = await conn.fetchrow(_STANDING, row["grant_id"], list(names))
     if grant is None or not grant["is_live"]:
         raise InvalidGrantError
-    names = frozenset(_texts(row["scopes"]))
     if not grant["is_visible"]:
         names &= {OPENID}
     if not names:
@@ -120,6 +128,7 @@ async def standing(conn: AnyConnection, row: Mapping[str, object]) -> Standing:
         scopes=names,
         details=found,
         agreed=agreed,
+        retention=grant["retention"],
         session_id=UUID(str(row["session_id"])),
         acr=str(row["acr"]),
         authenticated_at=_instant(row["authenticated_at"]),
@@ -139,12 +148,17 @@ def wanted(stands: Standing, form: Mapping[str, str]) -> Wanted:
     if names is None or not names <= stands.scopes:
         raise InvalidScopeError
     asked = rar.read(form.get("authorization_details"))
-    if asked is not None and stands.purpose is None:
+    if asked is not None and (stands.purpose is None or _is_longer(asked.retention, stands.retention)):
         raise InvalidAuthorizationDetails
     base = stands.details
     if asked is not None and base is None and stands.purpose is not None:
         base = Details(stands.purpose, stands.agreed)
     return Wanted(names or stands.scopes, None if base is None else base.narrowed(asked))
+
+
+def _is_longer(asked: timedelta | None, allowed: timedelta | None) -> bool:
+    """Policy 8.2."""
+    return asked is not None and (allowed is None or asked > allowed)
 
 
 async def access_token(

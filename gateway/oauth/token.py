@@ -9,9 +9,14 @@ from authlib.oauth2.rfc6749 import grants
 from authlib.oauth2.rfc6749.errors import InvalidScopeError, UnauthorizedClientError
 from starlette.responses import Response
 
+from gateway.oauth import details as rar
 from gateway.oauth.access_token import mint
+from gateway.oauth.authorization_request import narrowed
+from gateway.oauth.authorize import asking
 from gateway.oauth.bridge import wait
+from gateway.oauth.client import MANAGEMENT_SCOPES, Client
 from gateway.oauth.code import AuthorizationCode
+from gateway.oauth.details import Details, InvalidAuthorizationDetails
 from gateway.oauth.refresh import RefreshToken
 from gateway.oauth.resource import check_resource
 from gateway.oauth.server import CLIENT_AUTH_METHODS, AuthorizationServer, FormRequest, require
@@ -31,9 +36,13 @@ class ClientCredentials(grants.ClientCredentialsGrant):  # type: ignore[misc]  #
             raise UnauthorizedClientError  # RFC 6749 4.4: there are no credentials
         self.confirmation = self.server.confirmation(self.request, self.client)
         check_resource(self.request.payload.datalist.get("resource", ()), self.server.settings)
-        self.allowed = self.client.get_allowed_scope(self.request.payload.scope)
-        if self.allowed is None:
+        allowed = self.client.get_allowed_scope(self.request.payload.scope)
+        if allowed is None:
             raise InvalidScopeError
+        self.scopes, self.details = frozenset(allowed.split()), rar.read(self.request.form.get("authorization_details"))
+        if self.details is not None:
+            named = self.scopes if self.request.payload.scope else frozenset()
+            self.scopes = wait(_narrowed(self.server, self.client, named, self.details))
 
     def create_token_response(self) -> tuple[int, dict[str, object], list[Any]]:
         """The response of RFC 6749 4.4.3."""
@@ -44,8 +53,9 @@ class ClientCredentials(grants.ClientCredentialsGrant):  # type: ignore[misc]  #
                 server.keys,
                 server.settings,
                 client_id=self.client.client_id,
-                scopes=self.allowed.split(),
+                scopes=self.scopes,
                 confirmation=self.confirmation,
+                details=self.details,
             )
         )
         body: dict[str, object] = {
@@ -55,7 +65,19 @@ class ClientCredentials(grants.ClientCredentialsGrant):  # type: ignore[misc]  #
         }
         if token.scopes:  # RFC 6749 3.3: a scope that is there names something
             body["scope"] = " ".join(token.scopes)
+        if self.details is not None:
+            body["authorization_details"] = self.details.wire()
         return 200, body, []
+
+
+async def _narrowed(server: AuthorizationServer, client: Client, named: frozenset[str], details: Details) -> frozenset[str]:
+    """The scopes that the details leave, with those named that open no data. Raises InvalidAuthorizationDetails,
+    InvalidScopeError."""
+    asked = await asking(server.conn, client.client_id)
+    data = named - MANAGEMENT_SCOPES
+    if asked is None or (named and not data):
+        raise InvalidAuthorizationDetails
+    return narrowed(data, details, client, asked.view, server.settings) | (named & MANAGEMENT_SCOPES)
 
 
 def answer(server: AuthorizationServer, request: FormRequest) -> Response:

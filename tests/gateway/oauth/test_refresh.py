@@ -6,6 +6,7 @@ import asyncio
 import json
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -84,6 +85,17 @@ async def test_a_refresh_narrows_one_token_and_never_widens(world: World) -> Non
     assert (await refreshed(shop, text))["authorization_details"][0]["categories"] == sorted([CITY, NAME])
 
 
+async def test_a_refresh_cannot_name_a_longer_retention_than_the_grant_allows(world: World) -> None:
+    """policy 8.2, RFC 9396 6: where the request named none, the data subject was shown the grant's."""
+    shop = await a_shop(world)
+    text = (await shop.redeem(await authorised(shop, await a_person(world.owner))))["refresh_token"]
+    wanted = {"type": "data_sharing", "purpose": "service_delivery", "categories": [CITY]}
+    granted, longer = (json.dumps([{**wanted, "retention": retention}]) for retention in ("P30D", "P31D"))
+
+    assert (await refreshed(shop, text, authorization_details=granted))["authorization_details"][0]["retention"] == "P30D"
+    assert await error(shop, text, authorization_details=longer) == "invalid_authorization_details"
+
+
 async def test_a_narrowed_consent_narrows_the_next_token(world: World) -> None:
     """policy 6.1: details never name what the data subject no longer agrees to."""
     shop, person = await a_shop(world), await a_person(world.owner)
@@ -149,15 +161,25 @@ async def test_a_used_refresh_token_of_a_public_client_ends_the_family(world: Wo
     assert await world.owner.fetchval("select bool_and(revoked_at is not null) from gateway.access_token")
 
 
+async def standing_tokens(world: World) -> set[UUID]:
+    rows = await world.owner.fetch("select token_id from gateway.access_token where revoked_at is null")
+    return {row["token_id"] for row in rows}
+
+
 async def test_a_lost_answer_can_be_asked_for_once_more_by_the_same_key(world: World) -> None:
     """Issue 3: within seconds; what the lost answer held ends, and a third time is a replay."""
     shop = await a_shop(world, key=a_key(), **PUBLIC)
     first = await shop.redeem(await authorised(shop, await a_person(world.owner), is_pushed=True))
+    # Access tokens are dated to the second: the code's own one is put clearly before the answer that gets lost
+    await world.owner.execute("update gateway.access_token set issued_at = issued_at - interval '1 minute'")
+    kept = await standing_tokens(world)
     lost = await refreshed(shop, first["refresh_token"])
+    given = await standing_tokens(world) - kept
 
     again = await refreshed(shop, first["refresh_token"])
 
-    assert await world.owner.fetchval("select count(*) from gateway.access_token where revoked_at is null") == 1
+    assert given and not given & await standing_tokens(world)
+    assert kept < await standing_tokens(world)
     assert again["refresh_token"] != lost["refresh_token"]
     assert await error(shop, first["refresh_token"]) == "invalid_grant"
     assert await error(shop, again["refresh_token"]) == "invalid_grant"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,6 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from gateway.oauth.access_token import issue
+from tests.support.authorising import CITY, SCOPE, Shop, a_shop, credentials
 from tests.support.oauth import Party, World, a_client, a_partner
 
 
@@ -242,3 +245,47 @@ async def test_suspended_client_or_partner_gets_nothing(world: World, table: str
     await world.owner.execute(f"update gateway.{table} set status = $1", subject)
 
     await world.refused(party)
+
+
+async def a_partners_token(shop: Shop, **more: str) -> dict[str, Any]:
+    """The answer to a client that asks for a token of its own."""
+    answer = await shop.post("/oauth/token", {**credentials(shop.party), "grant_type": "client_credentials", **more})
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def details(*categories: str, purpose: str = "service_delivery", **more: str) -> str:
+    return json.dumps([{"type": "data_sharing", "purpose": purpose, "categories": categories, **more}])
+
+
+@pytest.mark.parametrize("named", [{}, {"scope": SCOPE}])
+async def test_a_partners_own_token_is_narrowed_by_details(world: World, named: dict[str, str]) -> None:
+    """RFC 9396 6: a client asks for less than its scope, and the answer and the token say so."""
+    shop = await a_shop(world)
+
+    body = await a_partners_token(shop, authorization_details=details(CITY, retention="P7D"), **named)
+
+    narrowed = [{"type": "data_sharing", "purpose": "service_delivery", "categories": [CITY], "retention": "P7D"}]
+    assert (body["scope"], body["authorization_details"]) == (SCOPE, narrowed)
+    claims = jwt.decode(body["access_token"], KeySet.import_key_set((await world.http.get("/oauth/jwks")).json())).claims
+    assert claims["authorization_details"] == narrowed
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "x",
+        "[]",
+        '[{"type": "other"}]',
+        details(CITY, "content.photos"),
+        details(CITY, purpose="advertising"),
+        details(CITY, retention="P31D"),
+    ],
+)
+async def test_details_that_are_not_granted_are_refused_and_never_passed_over(world: World, asked: str) -> None:
+    """RFC 9396 5: whoever asked for less and got all of it would not know."""
+    shop = await a_shop(world)
+
+    assert (await a_partners_token(shop, authorization_details=asked))["error"] == "invalid_authorization_details"
+    limited = await a_shop(world, authorization_details_types=["payment"])
+    assert (await a_partners_token(limited, authorization_details=details(CITY)))["error"] == "invalid_authorization_details"
