@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -13,7 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.admin.api.ask import Desk
-from gateway.admin.api.endpoint import PATH, AdminGraphQL
+from gateway.admin.api.endpoint import PATH as ADMIN
+from gateway.admin.api.endpoint import AdminGraphQL
 from gateway.admin.console.routes import console_routes
 from gateway.catalogue.definition import load
 from gateway.oauth.keys import KeyStore
@@ -72,18 +73,16 @@ class GraphQL:
 
 
 class _Application:
-    """`/graphql` to the gate, everything else to Starlette, which also runs the start-up."""
+    """The two GraphQL endpoints answer for themselves, everything else is Starlette's, which also runs the start-up."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._graphql: App | None = None
+        self._endpoints: Mapping[str, App] = {}
         self._pages = Starlette(lifespan=self._lifespan)
 
     async def __call__(self, scope: Message, take: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == GRAPHQL and self._graphql is not None:
-            await self._graphql(scope, take, send)
-        else:
-            await self._pages(scope, take, send)
+        endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" else None
+        await (endpoint or self._pages)(scope, take, send)
 
     @asynccontextmanager
     async def _lifespan(self, pages: Starlette) -> AsyncIterator[None]:
@@ -118,12 +117,14 @@ class _Application:
                     [
                         *routes(settings, pool, keys),
                         *subject_routes(settings, pool, pseudonyms, keys, catalogue, Pages(settings)),
-                        Route(PATH, AdminGraphQL(Desk(pool, settings, catalogue, pseudonyms, keys))),
                         *console_routes(settings, pool, pseudonyms, keys, catalogue),
                         *_watched(pool, metrics),
                     ]
                 )
-                self._graphql = GraphQL(Authenticator(settings, keys, pool.acquire), gate, limits, places, metrics)
+                self._endpoints = {
+                    GRAPHQL: GraphQL(Authenticator(settings, keys, pool.acquire), gate, limits, places, metrics),
+                    ADMIN: AdminGraphQL(Desk(pool, settings, catalogue, pseudonyms, keys)),
+                }
                 log.log(log.Event.STARTED, port=settings.port)
                 purging = asyncio.create_task(keep_purging(pool, _tell_purged))
                 try:
@@ -133,7 +134,7 @@ class _Application:
                     await asyncio.wait([purging])
                 log.log(log.Event.STOPPED)
             finally:
-                self._graphql = None
+                self._endpoints = {}
                 await limiter.close()
                 await gate_pool.close()
                 await pool.close()

@@ -9,7 +9,7 @@ from gateway.admin.api.paging import PAGE_MOST
 from gateway.admin.api.run import run
 from gateway.request.admit import Places
 from gateway.request.codes import Code, GatewayError
-from gateway.request.limits import Limits
+from gateway.request.limits import ENOUGH, Limits
 from gateway.request.receive import Head, Receive, Scope, Send, read_head, receive
 from gateway.request.respond import new_request_id, send_answer, send_error
 from gateway.request.serve import UNREACHABLE
@@ -34,6 +34,7 @@ class AdminGraphQL:
             max_body_bytes=BODY_FACTOR * limits.max_body_bytes,
             max_page_size=PAGE_MOST,
             max_list_size=min(PAGE_MOST, limits.max_list_size),
+            max_cost=ENOUGH,  # it takes each object below another for a list, and here few are: pages and depth bound an answer
         )
         self._places = Places(running=RUNNING, waiting=WAITING)
 

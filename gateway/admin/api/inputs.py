@@ -11,6 +11,8 @@ import strawberry
 from strawberry.scalars import JSON
 
 from gateway.admin.api.words import Duty, Mechanism, Status
+from gateway.request.codes import Code, GatewayError
+from gateway.stewardship.content import ChangeKind
 from scopes import Purpose, Role
 
 
@@ -76,6 +78,36 @@ class RulesInput:
     )
 
 
+@strawberry.input(description="The scope that retires without a next version.")
+class ScopeEndInput:
+    scope: str
+
+
+@strawberry.input(description="The grant that ends, with the partner and the scope that it is of.")
+class GrantEndInput:
+    grant_id: UUID
+    partner: str
+    scope: str
+
+
+@strawberry.input(description="A change of one kind, proposed or not yet.", one_of=True)
+class ChangeInput:
+    scope: strawberry.Maybe[ScopeInput]
+    scope_end: strawberry.Maybe[ScopeEndInput]
+    grant: strawberry.Maybe[GrantInput]
+    grant_end: strawberry.Maybe[GrantEndInput]
+    partner: strawberry.Maybe[PartnerInput]
+    client: strawberry.Maybe[ClientInput]
+    rules: strawberry.Maybe[RulesInput]
+
+    def read(self) -> tuple[ChangeKind, Mapping[str, Any]]:
+        """The kind, and the content in its wire form."""
+        for kind in ChangeKind:
+            if (given := getattr(self, kind.value)) is not None:
+                return kind, content_of(given.value)
+        raise GatewayError(Code.VARIABLES)
+
+
 @strawberry.input(description="Which disclosures; null leaves out a condition. since is included, until is not.")
 class DisclosureFilter:
     partner: str | None = None
@@ -100,4 +132,6 @@ def _wire(value: Any) -> Any:
         return [_wire(one) for one in value]
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
     return value.value if isinstance(value, Enum) else value

@@ -13,9 +13,11 @@ from gateway.admin.api.ask import Ask, offers
 from gateway.admin.api.inputs import (
     ClientInput,
     DisclosureFilter,
+    GrantEndInput,
     GrantInput,
     PartnerInput,
     RulesInput,
+    ScopeEndInput,
     ScopeInput,
     content_of,
 )
@@ -48,17 +50,16 @@ class Mutation:
         return await _propose(info, ChangeKind.SCOPE, content_of(scope), reason)
 
     @offers(Act.CHANGE_PROPOSE, records.Change, "Propose that a scope retires without a next version.")
-    async def propose_scope_end(self, info: Ask, scope: str, reason: str) -> changes.Change:
-        return await _propose(info, ChangeKind.SCOPE_END, {"scope": scope}, reason)
+    async def propose_scope_end(self, info: Ask, scope_end: ScopeEndInput, reason: str) -> changes.Change:
+        return await _propose(info, ChangeKind.SCOPE_END, content_of(scope_end), reason)
 
     @offers(Act.CHANGE_PROPOSE, records.Change, "Propose that a partner may use a scope.")
     async def propose_grant(self, info: Ask, grant: GrantInput, reason: str) -> changes.Change:
         return await _propose(info, ChangeKind.GRANT, content_of(grant), reason)
 
     @offers(Act.CHANGE_PROPOSE, records.Change, "Propose that a grant ends.")
-    async def propose_grant_end(self, info: Ask, grant_id: UUID, partner: str, scope: str, reason: str) -> changes.Change:
-        content = {"grant_id": str(grant_id), "partner": partner, "scope": scope}
-        return await _propose(info, ChangeKind.GRANT_END, content, reason)
+    async def propose_grant_end(self, info: Ask, grant_end: GrantEndInput, reason: str) -> changes.Change:
+        return await _propose(info, ChangeKind.GRANT_END, content_of(grant_end), reason)
 
     @offers(Act.CHANGE_PROPOSE, records.Change, "Propose a partner, or what takes the place of all that is on record of one.")
     async def propose_partner(self, info: Ask, partner: PartnerInput, reason: str) -> changes.Change:

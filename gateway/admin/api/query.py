@@ -1,23 +1,26 @@
 """What the staff read: each root field is one function of `gateway.stewardship`, under the act that it stands for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-import asyncpg
 import strawberry
 
 from gateway.admin.api import people, records, registers
 from gateway.admin.api.ask import Ask, offers
-from gateway.admin.api.inputs import DisclosureFilter
+from gateway.admin.api.impact import Impact
+from gateway.admin.api.inputs import ChangeInput, DisclosureFilter
 from gateway.admin.api.paging import PAGE_DEFAULT, Page, instant_cursor, page_of, read_id, read_instant
 from gateway.admin.api.words import ChangeState
 from gateway.request.codes import Code, GatewayError
 from gateway.stewardship import changes as change_keeping
 from gateway.stewardship import examine, operations, reviews
+from gateway.stewardship import impact as impact_telling
 from gateway.stewardship import overview as day_counting
 from gateway.stewardship import records as record_keeping
 from gateway.stewardship import registers as register_keeping
 from gateway.stewardship import staff as staff_keeping
+from gateway.stewardship.content import ChangeKind
 from gateway.stewardship.records import Wanted
 from gateway.stewardship.roles import Act
 from gateway.store.registered import RegisteredOperation
@@ -30,9 +33,9 @@ class Query:
         return people.Me.of(info.context.actor, has_accepted=info.context.actor.has_accepted)
 
     @offers(None, list[people.Token], "One's own tokens that open a door now.")
-    async def my_tokens(self, info: Ask) -> Sequence[asyncpg.Record]:
+    async def my_tokens(self, info: Ask) -> Sequence[people.Token]:
         async with info.context.connection() as conn:
-            return await staff_keeping.own_tokens(conn, info.context.actor)
+            return [people.Token(**row) for row in await staff_keeping.own_tokens(conn, info.context.actor)]
 
     @offers(Act.REGISTERS_READ, list[registers.Partner], "Every partner, by name.")
     async def partners(self, info: Ask) -> Sequence[register_keeping.PartnerEntry]:
@@ -113,6 +116,16 @@ class Query:
             )
         return page_of(found, first, lambda change: str(change.change_id))
 
+    @offers(Act.CHANGES_READ, Impact, "What a change that was proposed would do if it were approved now.")
+    async def impact(self, info: Ask, change_id: UUID) -> impact_telling.Impact:
+        async with info.context.connection() as conn:
+            change = await change_keeping.find(conn, info.context.actor, change_id)
+        return await _impact(info, change.kind, change.content)
+
+    @offers(Act.CHANGES_READ, Impact, "What a change that is not proposed yet would do.")
+    async def impact_of(self, info: Ask, change: ChangeInput) -> impact_telling.Impact:
+        return await _impact(info, *change.read())
+
     @offers(Act.DISCLOSURES_READ, records.DisclosurePage, "What went out, to whom and why, newest first; no values.")
     async def disclosures(
         self, info: Ask, where: DisclosureFilter | None = None, first: int = PAGE_DEFAULT, after: str | None = None
@@ -149,6 +162,12 @@ class Query:
     async def staff(self, info: Ask) -> Sequence[staff_keeping.Member]:
         async with info.context.connection() as conn:
             return await staff_keeping.everybody(conn, info.context.actor)
+
+
+async def _impact(info: Ask, kind: ChangeKind, content: Mapping[str, Any]) -> impact_telling.Impact:
+    asking, desk = info.context, info.context.desk
+    async with asking.connection() as conn:
+        return await impact_telling.impact_of(conn, asking.actor, desk.ground, desk.settings, kind=kind, content=content)
 
 
 def wanted(where: DisclosureFilter | None) -> Wanted:

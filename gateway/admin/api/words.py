@@ -8,9 +8,10 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from gateway.stewardship.content import ChangeKind
+from gateway.stewardship.impact import Effect, Severity
 from gateway.stewardship.registers import VersionState
 from gateway.stewardship.roles import StaffRole
-from scopes import ConsentKind, Purpose, Role, Sensitivity
+from scopes import Basis, ConsentKind, Purpose, Role, Sensitivity
 
 
 class ChangeState(StrEnum):
@@ -50,9 +51,22 @@ class SigningAlgorithm(StrEnum):
 
 
 # Under the values that they have everywhere else: `ad_measurement`, not `AD_MEASUREMENT`
-for _words in (ChangeKind, ChangeState, VersionState, StaffRole, Status, Duty, Mechanism, SigningAlgorithm, Sensitivity):
+for _words in (
+    ChangeKind,
+    ChangeState,
+    VersionState,
+    StaffRole,
+    Status,
+    Duty,
+    Mechanism,
+    SigningAlgorithm,
+    Sensitivity,
+    Effect,
+    Severity,
+):
     strawberry.enum(_words, graphql_name_from="value")
 strawberry.enum(ConsentKind, description="The latest word about a consent.", graphql_name_from="value")
+strawberry.enum(Basis, name="LegalBasis", description="What has to be there before a value goes out.", graphql_name_from="value")
 strawberry.enum(Purpose, description="Policy chapter 2.", graphql_name_from="value")
 strawberry.enum(
     Role, name="PartnerRole", description="What a partner is to the controller (policy 6).", graphql_name_from="value"
