@@ -38,8 +38,11 @@ def require_recorded(root: Root, reply: Reply, added: list[tuple[str, str | None
 
 
 def test_every_act_with_a_role_has_an_operation() -> None:
-    """What the other doors offer, this one does: but for whole configurations, which are files."""
-    assert {act for act, roles in PERMITTED.items() if roles} - {root.act for root in ROOTS} == {Act.CONFIGURATION_EXPORT}
+    """What the other doors offer, this one does: but for whole configurations, which are files, and for passkeys, which a
+    browser makes."""
+    elsewhere = {Act.CONFIGURATION_EXPORT, Act.PASSKEY_ADD, Act.PASSKEY_REMOVE}
+
+    assert {act for act, roles in PERMITTED.items() if roles} - {root.act for root in ROOTS} == elsewhere
 
 
 @pytest.mark.parametrize("role", StaffRole)
