@@ -43,6 +43,21 @@ INTROSPECTION: Final = frozenset({"__schema", "__type"})
 INTROSPECTION_LISTS: Final = frozenset({"fields", "interfaces", "possibleTypes", "inputFields"})
 INTROSPECTION_DEPTH: Final = 20  # the usual introspection query is 13 deep
 INTROSPECTION_NESTING: Final = 3  # that many of the lists inside one another multiply the answer without telling more
+# How many of each a schema of this kind has, in tenths: few arguments take more than one, few types are wrapped twice
+INTROSPECTION_SIZES: Final[Mapping[str, int]] = {
+    "types": 300,
+    "directives": 80,
+    "fields": 100,
+    "args": 5,
+    "enumValues": 10,
+    "inputFields": 5,
+    "interfaces": 5,
+    "possibleTypes": 5,
+    "ofType": 4,
+}
+ONE: Final = 10
+INTROSPECTION_MAX: Final = 15_000  # fields answered; the usual query is at 5,000
+INTROSPECTION_POINT: Final = 100  # that many of them are as much work as an object of the data
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +149,7 @@ class _Size:
 
     fields and cost: selected fields, and objects returned for one parent object. here: the fields of this level. largest: the
     greatest page size asked at this level, whose bound depends on where the set stands. in_schema: nesting of introspection
-    lists.
+    lists. told: fields that introspection would answer for one parent object, and schema: those that it will, both in tenths.
     """
 
     depth: int = 0
@@ -147,6 +162,8 @@ class _Size:
     fields: int = 0
     cost: int = 0
     largest: int = 0
+    told: int = 0
+    schema: int = 0
 
     def add(self, other: "_Size") -> None:
         """Both in one selection set."""
@@ -160,9 +177,11 @@ class _Size:
         self.fields = _sum(self.fields, other.fields)
         self.cost = _sum(self.cost, other.cost)
         self.largest = max(self.largest, other.largest)
+        self.told = _sum(self.told, other.told)
+        self.schema = _sum(self.schema, other.schema)
 
 
-_UNKNOWN = _Size(depth=1, here=1, fields=1, cost=1)  # a fragment that is not there: validation will say so
+_UNKNOWN = _Size(depth=1, here=1, fields=1, cost=1, told=ONE)  # a fragment that is not there: validation will say so
 _NOTHING = _Size()
 
 
@@ -187,6 +206,7 @@ class _Meter:
         _judge(size.here, limits.max_root_fields, Code.TOO_MANY_ROOT_FIELDS)
         _judge_page(size.largest, limits.max_page_size)
         _judge(size.cost, limits.max_cost, Code.COST_TOO_HIGH)
+        _judge(size.schema // ONE, INTROSPECTION_MAX, Code.COST_TOO_HIGH)
         depth = max(size.depth, size.introspection_depth)
         return Measured(node.operation, size.cost, depth, size.aliases, size.directives, size.here, size.fields, 0)
 
@@ -269,11 +289,13 @@ class _Meter:
         )
         if name in INTROSPECTION:
             size.introspection_depth, size.nesting = 1 + max(inner.depth, inner.introspection_depth), inner.in_schema
+            size.schema, size.cost = inner.told, 1 + inner.told // (ONE * INTROSPECTION_POINT)
             return size
         size.depth += inner.depth
         size.introspection_depth = inner.introspection_depth and 1 + inner.introspection_depth
         size.in_schema, size.nesting = inner.in_schema + (name in INTROSPECTION_LISTS), inner.nesting
         size.cost = self._cost(name, asked, below, is_root=is_root)
+        size.told = min(INTROSPECTION_SIZES.get(name, ONE) * (ONE + inner.told) // ONE, ENOUGH)
         return size
 
     def _cost(self, name: str, asked: int | None, below: _Size | None, *, is_root: bool) -> int:

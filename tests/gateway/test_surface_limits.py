@@ -174,9 +174,32 @@ def test_only_the_operation_that_runs_is_held_to_pages_and_cost() -> None:
 
 
 def test_the_usual_introspection_query_passes_and_a_nested_one_does_not() -> None:
-    assert measured(get_introspection_query()).cost == 1
+    assert measured(get_introspection_query()).cost == 50
     assert refused("{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }") is Code.TOO_DEEP
     assert refused('{ __type(name: "A") {' + "ofType {" * 25 + "name" + "}" * 27) is Code.TOO_DEEP
+
+
+LEAVES = "name description isDeprecated args { name description type { kind name } }"
+TYPES = f"types {{ fields {{ type {{ fields {{ {LEAVES} }} }} }} }}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{{ __schema {{ {TYPES} }} }}",
+        "{ __schema { " + " ".join(f"t{n}: types {{ fields {{ type {{ name kind }} }} }}" for n in range(30)) + " } }",
+        "{ " + " ".join(f"s{n}: __schema {{ types {{ fields {{ {LEAVES} }} }} }}" for n in range(8)) + " }",
+        f"{{ ...S }} fragment S on Query {{ __schema {{ ...T }} }} fragment T on __Schema {{ {TYPES} }}",
+    ],
+)
+def test_introspection_that_multiplies_the_schema_is_refused_by_its_cost(text: str) -> None:
+    """Two thousand characters of it kept a worker, and with it every partner, busy for seconds."""
+    assert refused(text) is Code.COST_TOO_HIGH
+
+
+def test_schema_that_is_told_costs_what_an_answer_of_its_size_costs() -> None:
+    assert measured("{ __schema { types { name fields { name } } } }").cost == 1 + 30 * (1 + 1 + 10 * 2) // 100
+    assert measured('{ __type(name: "Subject") { fields { name type { name } } } }').cost == 1
 
 
 @pytest.mark.parametrize("spreads", [1, 2, 3])
