@@ -89,8 +89,13 @@ async def an_office(database: Database, data: Path) -> AsyncIterator[Office]:
 
 
 async def impact(office: Office, kind: ChangeKind, content: dict[str, Any]) -> Impact:
-    """What a change would do, as an approver is shown it."""
-    return await impact_of(office.world.owner, office.approver, office.ground, office.settings, kind=kind, content=content)
+    """What a change would do, as an approver is shown it by the serving process."""
+    conn = office.world.owner
+    await conn.execute("set role gateway")
+    try:
+        return await impact_of(conn, office.approver, office.ground, office.settings, kind=kind, content=content)
+    finally:
+        await conn.execute("reset role")
 
 
 async def a_token_of(world: World, role: StaffRole) -> str:
