@@ -178,7 +178,8 @@ async def test_a_lost_answer_can_be_asked_for_once_more_by_the_same_key(world: W
 
     again = await refreshed(shop, first["refresh_token"])
 
-    assert given and not given & await standing_tokens(world)
+    assert given
+    assert not given & await standing_tokens(world)
     assert kept < await standing_tokens(world)
     assert again["refresh_token"] != lost["refresh_token"]
     assert await error(shop, first["refresh_token"]) == "invalid_grant"
