@@ -30,7 +30,7 @@ from scopes.redaction import (
 )
 from scopes.rules import InvalidRules, Rules
 from scopes.scope import CatalogueField, Fault, ReviewFinding, ScopeField, ScopeVersion, review
-from scopes.shape import DOMAIN_CHARACTERS, LONGEST, LONGEST_LOCAL_PART, PHONE_CHARACTERS
+from scopes.shape import DOMAIN_CHARACTERS, LONGEST, LONGEST_LOCAL_PART, PHONE_CHARACTERS, PHONE_DIGITS
 from scopes.wire import RawValue, wire_form
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "MUNICIPALITIES",
     "NOT_IN_A_CITY",
     "PHONE_CHARACTERS",
+    "PHONE_DIGITS",
     "PROVINCES",
     "PSEUDONYMISE",
     "PURPOSES",

@@ -12,6 +12,7 @@ from scopes.redaction import Kind
 
 DIGITS: Final = frozenset("0123456789")
 PHONE_CHARACTERS: Final = frozenset("0123456789+-() ")
+PHONE_DIGITS: Final = 17  # ITU-T E.164 6: fifteen, behind an international prefix of two
 DOMAIN_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.")
 
 # Characters (code points), not bytes, of every kind that is text. No kind takes an empty value.
@@ -50,8 +51,13 @@ def has_shape(kind: Kind, text: str) -> bool:
 
 
 def is_phone(text: str) -> bool:
-    """Digits, spaces, + - ( and ), with a digit among them: mainland or foreign, mobile or landline, long or short."""
-    return set(text) <= PHONE_CHARACTERS and not DIGITS.isdisjoint(text)
+    """Digits, spaces, + - ( and ), with 1 to 17 digits among them: mainland or foreign, mobile or landline, long or short.
+
+    An identity number is none: 18 digits are too many, and no number of 15 is dialled without a + or a 0 before it.
+    """
+    digits = sum(character in DIGITS for character in text)
+    is_short_id = len(text) == digits == 15 and text[0] != "0"
+    return set(text) <= PHONE_CHARACTERS and 1 <= digits <= PHONE_DIGITS and not is_short_id
 
 
 def is_mainland_mobile(text: str) -> bool:

@@ -19,6 +19,7 @@ from scopes import (
     MUNICIPALITIES,
     NOT_IN_A_CITY,
     PHONE_CHARACTERS,
+    PHONE_DIGITS,
     PROVINCES,
     SPECIAL_REGIONS,
     Kind,
@@ -87,8 +88,9 @@ def _bytes(characters: str) -> str:
 
 
 def _is_phone(column: str) -> str:
-    some_digit = f"ltrim({column}, '+-() ') <> ''"
-    return f"length({column}) between 1 and {LONGEST[Kind.PHONE]} and {_only(column, PHONE)} and {some_digit}"
+    digits = f"length(translate({column}, '+-() ', '')) between 1 and {PHONE_DIGITS}"
+    no_short_id = f"(length({column}) <> 15 or left({column}, 1) = '0' or not {_only(column, DIGITS)})"
+    return f"length({column}) between 1 and {LONGEST[Kind.PHONE]} and {_only(column, PHONE)} and {digits} and {no_short_id}"
 
 
 def _is_mainland_mobile(column: str) -> str:

@@ -57,8 +57,14 @@ def test_a_masked_name_shows_its_first_character_and_not_its_length(name: str, s
         ("10086", "1***6"),
         ("110", "***"),
         ("1", "*"),
-        ("1" * 32, "111" + "*" * 25 + "1111"),
-        ("1" * 33, None),
+        ("(0086) 10-1234-5678 (901)", "(00" + "*" * 18 + "901)"),
+        ("00" + "1" * 15, "001**********1111"),
+        ("1" * 18, None),
+        ("+" * 33 + "1", None),
+        ("008613812345678", "008*********678"),
+        ("+441234567890123", "+44*********0123"),
+        ("110105491231002", None),
+        ("110105194912310021", None),
         ("", None),
         (" ", None),
         ("+", None),
@@ -69,7 +75,8 @@ def test_a_masked_name_shows_its_first_character_and_not_its_length(name: str, s
     ],
 )
 def test_a_masked_phone_number_keeps_its_length_and_hides_its_middle(number: str, shown: str | None) -> None:
-    """policy 1.2, mobile number: short and foreign ones show a quarter at either end, other text nothing."""
+    """policy 1.2, mobile number: short and foreign ones show a quarter at either end, other text nothing; nor does
+    an identity number in the wrong column."""
     assert masked(Kind.PHONE, number) == shown
 
 

@@ -65,8 +65,12 @@ TEXTS: Final[Mapping[Kind, tuple[str, ...]]] = {
         "+",
         "+()-",
         "1381234567x",
-        "1" * 32,
-        "1" * 33,
+        "1" * 15,
+        "0" * 15,
+        "1" * 17,
+        "1" * 18,
+        "1" + " " * 31,
+        "1" + " " * 32,
     ),
     Kind.NATIONAL_ID: (
         "11010519491231002X",
@@ -255,7 +259,7 @@ _SHAPED: Final[Mapping[Kind, st.SearchStrategy[str]]] = {
     Kind.PHONE: st.one_of(
         st.from_regex(r"1[0-9]{10}", fullmatch=True),
         st.text("0123456789+-() ", max_size=34),
-        st.text("0123456789", min_size=9, max_size=12),
+        st.text("0123456789", min_size=9, max_size=19),
     ),
     Kind.NATIONAL_ID: st.one_of(
         st.from_regex(r"[0-9]{17}[0-9Xx]", fullmatch=True), st.text("0123456789Xx", min_size=14, max_size=19)
