@@ -79,6 +79,8 @@ class _Application:
         self._settings = settings
         self._endpoints: Mapping[str, App] = {}
         self._pages = Starlette(lifespan=self._lifespan)
+        # Starlette would answer `/sign-in/` with a 307 to where the Host header says, over http behind a TLS proxy
+        self._pages.router.redirect_slashes = False
 
     async def __call__(self, scope: Message, take: Receive, send: Send) -> None:
         endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" else None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.subject import consents_page, disclosures_page, logins_page, privacy_page
 from gateway.subject.connections import Standing, overview
-from gateway.subject.desk import Desk, Visit, page
+from gateway.subject.desk import Desk, NotFound, Visit, page, see
 
 PATH: Final = "/me"
 
@@ -38,6 +39,19 @@ def routes(desk: Desk) -> list[Route]:
         *(Route(path, page(desk, handler), methods=["GET"]) for path, handler in pages.items()),
         *(Route(path, page(desk, handler), methods=["POST"]) for path, handler in forms.items()),
     ]
+
+
+def lost(desk: Desk) -> list[Route]:
+    """What comes after all other pages: the site's own address, and those under /me that lead nowhere."""
+    return [Route("/", _home, methods=["GET"]), Route(f"{PATH}/{{rest:path}}", page(desk, _nowhere), methods=["GET"])]
+
+
+async def _home(_request: Request) -> Response:
+    return see(PATH)
+
+
+async def _nowhere(_visit: Visit) -> Response:
+    raise NotFound
 
 
 async def show(visit: Visit) -> Response:

@@ -38,4 +38,5 @@ def subject_routes(
         *consent.routes(desk),
         *me.routes(desk),
         *receipts_page.routes(desk),
+        *me.lost(desk),
     ]

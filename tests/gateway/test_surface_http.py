@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
+import httpx2
 import pytest
 import pytest_asyncio
 
@@ -97,6 +98,17 @@ async def test_a_plain_request_is_answered(gate_server: GateServer) -> None:
     reply = await raw(gate_server, request(gate_server, body=QUERY, length=len(QUERY)), finish=False)
 
     assert (reply.status, json.loads(reply.body)["data"]) == (200, {"__typename": "Query"})
+
+
+@pytest.mark.parametrize("path", ["/sign-in/", "/oauth/token/", "/cookies/"])
+async def test_nobody_is_sent_on_to_another_spelling_of_an_address(whole_server: GateServer, path: str) -> None:
+    """RFC 9700 4.12, 4.11: a 307 hands a form on with its password or secret, behind a TLS proxy over plain http, to any Host."""
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{whole_server.port}", trust_env=False) as http:
+        sent = await http.post(path, data={"client_secret": "x"}, headers={"Host": "evil.example"})
+        read = await http.get(path, headers={"Host": "evil.example"})
+
+    assert [answer.headers.get("location", "") for answer in (sent, read)] == ["", ""]
+    assert (sent.status_code // 100, read.status_code // 100) == (4, 4)
 
 
 async def test_two_answers_have_two_request_ids_and_no_server_name(gate_server: GateServer) -> None:

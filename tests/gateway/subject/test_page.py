@@ -135,6 +135,17 @@ async def test_every_page_is_sent_under_headers_that_let_nothing_foreign_in(hous
             assert headers["referrer-policy"] == "same-origin"
 
 
+async def test_who_got_lost_finds_the_way_back(house: House) -> None:
+    """An address that leads nowhere is told in the reader's language; the site's own leads to the data subject's pages."""
+    async with house.a_visitor() as visitor:
+        assert (await visitor.http.get("/")).headers["location"] == "/me"
+        account = await house.an_account()
+        await visitor.sign_in(account.login)
+        for path in ("/me/", "/me/nothing", "/me/consents"):
+            answer = await visitor.http.get(path)
+            assert (answer.status_code, 'href="/me"' in answer.text, 'lang="en"' in answer.text) == (404, True, True)
+
+
 async def test_what_the_visitor_types_is_text(house: House) -> None:
     async with house.a_visitor() as visitor:
         answer = await visitor.sign_in('"><script>alert(1)</script>', "x")
