@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, cast
 
 import asyncpg
@@ -27,6 +28,8 @@ from gateway.request.receive import read_head, receive
 from gateway.request.respond import new_request_id, send_answer, send_error
 from gateway.request.serve import UNREACHABLE, Gate
 from gateway.settings import Settings
+from gateway.stewardship.effect import Ground
+from gateway.stewardship.initial_tokens import register
 from gateway.store.consents import PseudonymKeys
 from gateway.store.durable import require_durable
 from gateway.store.embedded import owner_url
@@ -117,7 +120,7 @@ class _Application:
                 metrics.watch(gate.sizes, waiting=lambda: places.waiting)
                 pages.router.routes.extend(
                     [
-                        *routes(settings, pool, keys),
+                        *routes(settings, pool, keys, partial(register, Ground(catalogue.fields, pseudonyms))),
                         *subject_routes(settings, pool, pseudonyms, keys, catalogue, Pages(settings)),
                         *console_routes(settings, pool, pseudonyms, keys, catalogue),
                         *_watched(pool, metrics),

@@ -27,7 +27,7 @@ ARROWS: dict[str, set[str]] = {
     "stewardship": {"catalogue", "contracts", "oauth", "request", "schema", "settings", "store", "strict_yaml"},
     "admin": {"catalogue", "oauth", "request", "settings", "stewardship", "store", "subject"},
     "control": {"catalogue", "contracts", "oauth", "settings", "stewardship", "store", "strict_yaml"},
-    "app": {"admin", "catalogue", "oauth", "request", "schema", "settings", "store", "subject", "watch"},
+    "app": {"admin", "catalogue", "oauth", "request", "schema", "settings", "stewardship", "store", "subject", "watch"},
     "demo": {"app", "catalogue", "control", "oauth", "settings", "stewardship", "store", "subject", "watch", "wire"},
     "cli": {"control", "demo", "settings", "store", "watch", "wire"},
 }

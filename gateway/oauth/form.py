@@ -61,15 +61,7 @@ async def read_form(
     if request.url.query:
         # RFC 6749 2.3.1: never in the URI, where every log keeps them
         raise InvalidRequest
-    if _media_type(request) != "application/x-www-form-urlencoded" or request.headers.get("content-encoding") is not None:
-        raise InvalidRequest(status_code=415)
-    try:
-        async with asyncio.timeout(within_s):
-            body = await _body(request, body_max)
-    except TimeoutError:
-        raise InvalidRequest(status_code=408) from None
-    except ClientDisconnect:
-        raise InvalidRequest from None
+    body = await read_body(request, "application/x-www-form-urlencoded", within_s=within_s, most=body_max)
     headers = request.headers.getlist("authorization")
     if len(headers) > 1:
         raise InvalidRequest
@@ -84,6 +76,19 @@ async def read_form(
         proxies.client_address(_joined(request, "x-forwarded-for"), peer),
         is_foreign(request),
     )
+
+
+async def read_body(request: Request, media_type: str, *, within_s: float, most: int) -> bytes:
+    """The body, of this media type and of `most` bytes. Raises InvalidRequest, with the status that says what was wrong."""
+    if _media_type(request) != media_type or request.headers.get("content-encoding") is not None:
+        raise InvalidRequest(status_code=415)
+    try:
+        async with asyncio.timeout(within_s):
+            return await _body(request, most)
+    except TimeoutError:
+        raise InvalidRequest(status_code=408) from None
+    except ClientDisconnect:
+        raise InvalidRequest from None
 
 
 def is_foreign(request: Request) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from gateway.oauth import (
     authorize,
+    client_registration,
     details,
     end_session,
     grant_management,
@@ -43,6 +44,7 @@ def authorization_server(settings: Settings) -> dict[str, object]:
         "authorization_endpoint": url + authorize.PATH,
         "pushed_authorization_request_endpoint": url + pushed.PATH,
         "token_endpoint": url + token.PATH,
+        "registration_endpoint": url + client_registration.PATH,
         "jwks_uri": url + JWKS_PATH,
         "revocation_endpoint": url + revocation.PATH,
         "introspection_endpoint": url + introspection.PATH,

@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gateway.oauth import grant_management, introspection, metadata, pushed, revocation, token, userinfo
+from gateway.oauth import client_registration, grant_management, introspection, metadata, pushed, revocation, token, userinfo
+from gateway.oauth.client_registration import Registrar
 from gateway.oauth.client_secret import ClientSecrets
 from gateway.oauth.dpop import Dpop
 from gateway.oauth.form import read_form
@@ -26,10 +27,11 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 CACHED = {"Cache-Control": f"public, max-age={int(JWKS_MAX_AGE.total_seconds())}"}
 
 
-def routes(settings: Settings, pool: asyncpg.Pool[Any], keys: KeyStore) -> list[Route]:
+def routes(settings: Settings, pool: asyncpg.Pool[Any], keys: KeyStore, registrar: Registrar) -> list[Route]:
     """Every OAuth endpoint that is not a page.
 
     pool: ordinary connections under the role `gateway`, not the gate's. keys: after `ensure`.
+    registrar: what puts a client that registers itself up for decision.
     """
     services = Services(settings, pool, keys, Dpop(settings), ClientSecrets(settings))
     server, resource = metadata.authorization_server(settings), metadata.protected_resource(settings)
@@ -50,6 +52,7 @@ def routes(settings: Settings, pool: asyncpg.Pool[Any], keys: KeyStore) -> list[
         *(Route(path, _document(body), methods=["GET"]) for path, body in documents.items()),
         Route(metadata.JWKS_PATH, _jwks(keys), methods=["GET"]),
         *(Route(path, _form(path, answer, services), methods=["POST"]) for path, answer in forms.items()),
+        Route(client_registration.PATH, _registration(services, registrar), methods=["POST"]),
         Route(userinfo.PATH, _protected(userinfo.userinfo, services), methods=["GET", "POST"]),
         Route(grant_management.PATH + "/{grant_id}", _protected(grant_management.manage, services), methods=["GET", "DELETE"]),
     ]
@@ -78,6 +81,13 @@ def _form(path: str, answer: Callable[..., Response], services: Services) -> End
             return await in_transaction(services, form, path, answer)
         except OAuth2Error as error:
             return error_response(error, services.settings.issuer)
+
+    return endpoint
+
+
+def _registration(services: Services, registrar: Registrar) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        return await client_registration.register(request, services, registrar)
 
     return endpoint
 

@@ -7,7 +7,8 @@ used stays used, whatever became of the request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -157,16 +158,22 @@ async def in_transaction(services: Services, form: Form, path: str, answer: Call
 
     path: of the endpoint, below the base URL.
     """
-    settings, pool = services.settings, services.pool
+    settings = services.settings
+    async with connection(services.pool) as conn, conn.transaction():
+        tried = methods(conn, settings, form, services.secrets)
+        server = AuthorizationServer(conn, services.keys, settings, services.dpop, tried)
+        return await run_sync(answer, server, FormRequest(form, settings.base_url, path))
+
+
+@asynccontextmanager
+async def connection(pool: asyncpg.Pool[Any]) -> AsyncIterator[AnyConnection]:
+    """One of the pool's, for a while. Raises Unavailable where none is to be had in time."""
     try:
         conn = await pool.acquire(timeout=ACQUIRE_WITHIN_S)
     except (TimeoutError, OSError, asyncpg.PostgresConnectionError, asyncpg.TooManyConnectionsError):
         raise Unavailable from None
     try:
-        async with conn.transaction():
-            tried = methods(conn, settings, form, services.secrets)
-            server = AuthorizationServer(conn, services.keys, settings, services.dpop, tried)
-            return await run_sync(answer, server, FormRequest(form, settings.base_url, path))
+        yield conn
     finally:
         await pool.release(conn)
 

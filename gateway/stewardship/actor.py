@@ -25,6 +25,7 @@ class Door(StrEnum):
     CONSOLE = "console"
     GRAPHQL = "graphql"
     CLI = "cli"
+    REGISTRATION = "registration"  # a partner, with a token that a steward issued
 
 
 class StaffCode(StrEnum):
@@ -45,6 +46,7 @@ class StaffCode(StrEnum):
     STAFF_KNOWN = "STAFF_KNOWN"
     STAFF_INVALID = "STAFF_INVALID"
     TOKEN_UNKNOWN = "TOKEN_UNKNOWN"  # noqa: S105
+    TOKEN_INVALID = "TOKEN_INVALID"  # noqa: S105
     PASSKEY_UNKNOWN = "PASSKEY_UNKNOWN"
     PASSKEYS_TOO_MANY = "PASSKEYS_TOO_MANY"
     SUBJECT_UNKNOWN = "SUBJECT_UNKNOWN"

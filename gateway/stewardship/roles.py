@@ -24,6 +24,7 @@ class Act(StrEnum):
     CHANGE_APPROVE = "change.approve"
     CHANGE_REJECT = "change.reject"
     CONFIGURATION_EXPORT = "configuration.export"
+    INITIAL_TOKEN_ISSUE = "initial_token.issue"  # noqa: S105 - the name of an act
     OPERATION_REGISTER = "operation.register"
     OPERATION_END = "operation.end"
     PARTNER_SUSPEND = "partner.suspend"
@@ -61,6 +62,7 @@ PERMITTED: Final[Mapping[Act, frozenset[StaffRole]]] = {
     Act.CHANGE_APPROVE: frozenset({_A}),
     Act.CHANGE_REJECT: frozenset({_A}),
     Act.CONFIGURATION_EXPORT: frozenset({_S, _A, _U}),
+    Act.INITIAL_TOKEN_ISSUE: frozenset({_S}),
     Act.OPERATION_REGISTER: frozenset({_S}),
     Act.OPERATION_END: frozenset({_S, _O}),
     Act.PARTNER_SUSPEND: frozenset({_S, _O}),

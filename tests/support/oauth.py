@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -26,6 +27,8 @@ from gateway.catalogue.weidandan import CATALOGUE
 from gateway.oauth.keys import KeyStore
 from gateway.oauth.routes import routes
 from gateway.settings import Settings
+from gateway.stewardship.effect import Ground
+from gateway.stewardship.initial_tokens import register
 from gateway.store.consents import PseudonymKeys
 from gateway.store.pool import plain_pool
 from gateway.subject.page import Pages
@@ -209,7 +212,9 @@ async def a_worker(database_url: str, settings: Settings) -> AsyncIterator[Worke
         await keys.ensure(conn)
     pseudonyms = PseudonymKeys(settings.key("pseudonym"))
     pages = subject_routes(settings, pool, pseudonyms, keys, CATALOGUE, Pages(settings))
-    app = Guard(Starlette(routes=[*routes(settings, pool, keys), *pages]))
+    app = Guard(
+        Starlette(routes=[*routes(settings, pool, keys, partial(register, Ground(CATALOGUE.fields, pseudonyms))), *pages])
+    )
     try:
         async with serving(app) as url, httpx2.AsyncClient(base_url=url, trust_env=False) as http:
             yield Worker(http, keys, pool, url)

@@ -308,3 +308,25 @@ select version from gateway.scope_version where scope = $1 and active_from is no
 -- Whoever applies files comes one after another.
 -- row: none
 select pg_advisory_xact_lock(hashtextextended('gateway.applying', 0));
+
+-- name: add_initial_token
+-- in:  token_id uuid, token_sha256 bytea, partner_id, issued_by uuid, lifetime interval
+-- row: expires_at timestamptz
+insert into gateway.initial_token (token_id, token_sha256, partner_id, issued_by, expires_at)
+values ($1, $2, $3, $4, clock_timestamp() + $5::interval) returning expires_at;
+
+-- name: lock_initial_token
+-- Two who bring the same one come one after the other, and the second finds none.
+-- in:  token_sha256 bytea
+-- row: token_id uuid, partner text, now timestamptz, staff_id uuid, login text, roles text[], has_accepted boolean; none: it does not stand
+-- initial_token_token_sha256_key
+select t.token_id, p.name as partner, clock_timestamp() as now, s.staff_id, s.login, s.roles,
+       s.confidentiality_sha256 is not null as has_accepted
+  from gateway.initial_token t join gateway.partner p using (partner_id) join gateway.staff s on s.staff_id = t.issued_by
+ where t.token_sha256 = $1 and t.used_at is null and t.expires_at > clock_timestamp() and p.status <> 'ended' and s.ended_at is null
+   for update of t;
+
+-- name: use_initial_token
+-- in:  token_id, change_id uuid
+-- row: none
+update gateway.initial_token set used_at = clock_timestamp(), change_id = $2 where token_id = $1;

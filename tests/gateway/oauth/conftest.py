@@ -14,7 +14,7 @@ from tests.support.database import Database
 from tests.support.oauth import World, a_world
 
 # what tests write, and all that refers to it
-LEFT = ("partner", "client", "subject", "assertion_replay", "proof_replay", "consent_event", "scope_version")
+LEFT = ("partner", "client", "staff", "subject", "assertion_replay", "proof_replay", "consent_event", "scope_version")
 
 
 @pytest.fixture(scope="session")
