@@ -24,7 +24,7 @@ from gateway.admin.api.inputs import (
 from gateway.admin.api.query import wanted
 from gateway.admin.api.words import SigningAlgorithm
 from gateway.oauth.keys import Rotation
-from gateway.stewardship import changes, examine, flow, operations, reviews, staff, support
+from gateway.stewardship import changes, client_secrets, examine, flow, initial_tokens, operations, reviews, staff, support
 from gateway.stewardship import records as record_keeping
 from gateway.stewardship.content import ChangeKind
 from gateway.stewardship.records import DisclosureEntry
@@ -33,6 +33,9 @@ from scopes import Purpose
 
 EXPORTED_MOST: Final = 1_000
 """Disclosures in one answer, which is built in memory; the console writes files of any length."""
+
+
+LONGEST_MINUTES: Final = initial_tokens.LONGEST // timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,29 @@ class Mutation:
         asking = info.context
         async with asking.connection() as conn:
             return await flow.rotate_keys(conn, asking.actor, asking.desk.keys, reason=reason, algorithm=algorithm.value)
+
+    @offers(
+        Act.INITIAL_TOKEN_ISSUE,
+        people.IssuedToken,
+        "A token with which a partner registers one client (RFC 7591), for a day at most; somebody else approves the client.",
+    )
+    async def issue_initial_token(self, info: Ask, partner: str, minutes: int) -> people.IssuedToken:
+        lifetime = timedelta(minutes=max(-1, min(minutes, LONGEST_MINUTES + 1)))  # a span has an end that an Int goes beyond
+        async with info.context.connection() as conn:
+            issued = await initial_tokens.issue(conn, info.context.actor, partner=partner, lifetime=lifetime)
+        return people.IssuedToken(token_id=issued.token_id, expires_at=issued.expires_at, token=issued.text)
+
+    @offers(Act.CLIENT_SECRET_ADD, people.IssuedSecret, "Another secret of a client that proves itself by one.")
+    async def add_client_secret(self, info: Ask, client_id: str) -> people.IssuedSecret:
+        async with info.context.connection() as conn:
+            added = await client_secrets.add(conn, info.context.actor, client_id=client_id)
+        return people.IssuedSecret(secret_id=added.secret_id, client_secret=added.text)
+
+    @offers(Act.CLIENT_SECRET_END, bool, "End a secret of a client: no worker takes it any more.")
+    async def end_client_secret(self, info: Ask, client_id: str, secret_id: UUID) -> bool:
+        async with info.context.connection() as conn:
+            await client_secrets.end(conn, info.context.actor, client_id=client_id, secret_id=secret_id)
+        return True
 
     @offers(
         Act.OPERATION_REGISTER,

@@ -57,6 +57,12 @@ class IssuedToken:
     token: str
 
 
+@strawberry.type(description="clientSecret: shown this once.")
+class IssuedSecret:
+    secret_id: UUID
+    client_secret: str
+
+
 @strawberry.type
 class Member:
     login: str
