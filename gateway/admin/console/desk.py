@@ -5,6 +5,7 @@ What somebody may do is decided by the functions of the stewardship alone; the p
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from gateway.store.consents import PseudonymKeys
 from gateway.store.pool import AnyConnection, Pool
 from gateway.subject.page import SCRIPT, Pages, Shelf, language_of
 from gateway.subject.session import Forbidden, check_token
+from scopes import Reason
 
 HOME: Final = "/admin"
 SIGN_IN: Final = "/admin/sign-in"
@@ -95,7 +97,7 @@ class Visit:
     def page(self, template: str, *, status: int = 200, refused: ActRefused | None = None, **context: object) -> Response:
         """A page. refused: why nothing was done, to be said on it."""
         return render(
-            self.console, self.request, template, session=self.session, status=422 if refused else status,
+            self.console, self.request, template, session=self.session, status=_status(refused) if refused else status,
             refused=refused, typed=self.form, **context,
         )  # fmt: skip
 
@@ -107,9 +109,11 @@ def render(
     console: Console, request: Request, template: str, *, session: StaffSession | None, status: int = 200, **context: object
 ) -> Response:
     """A page of the console, also for somebody who is not, or not wholly, signed in."""
-    say, _ = console.pages.speech(language_of(request))
+    say, words = console.pages.speech(language_of(request))
 
     def in_words(prefix: str, code: str) -> str:
+        if prefix == "reason" and code in Reason.__members__:
+            return words.reason(code)
         key = f"console.{prefix}_{code}"
         return say(key) if console.pages.has(key) else code
 
@@ -122,15 +126,23 @@ def render(
         "nav": allowed(actor) if actor is not None and actor.has_accepted else (),
         "done": request.query_params.get("done", ""),
         "in_words": in_words,
+        "pretty": pretty,
         **context,
     }
     return console.pages.render(request, template, session=session, status=status, **shown)
+
+
+def pretty(value: object) -> str:
+    """JSON to look at."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def page(console: Console, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     """The endpoint behind a handler: without both factors it leads to signing in, without the accepted duty to that."""
 
     async def endpoint(request: Request) -> Response:
+        if "\0" in request.url.path or any("\0" in value for value in request.query_params.values()):
+            return render(console, request, "console_stop.html", session=None, status=404, why="not_found")  # no text holds one
         async with console.pool.acquire() as conn:
             session = await current(request, conn, console.settings)
             if session is None:
@@ -155,8 +167,12 @@ def page(console: Console, handler: Handler) -> Callable[[Request], Awaitable[Re
 
 def stop(console: Console, request: Request, session: StaffSession, refused: ActRefused) -> Response:
     """The page that says why nothing was done."""
-    status = 403 if refused.code == StaffCode.ROLE_MISSING else 404 if refused.code in UNKNOWN else 422
+    status = _status(refused)
     return render(console, request, "console_stop.html", session=session, status=status, why="refused", refused=refused)
+
+
+def _status(refused: ActRefused) -> int:
+    return 403 if refused.code == StaffCode.ROLE_MISSING else 404 if refused.code in UNKNOWN else 422
 
 
 async def _sent(console: Console, request: Request, session: StaffSession) -> Mapping[str, str]:
@@ -164,6 +180,8 @@ async def _sent(console: Console, request: Request, session: StaffSession) -> Ma
         return {}
     form = await console.form(request)
     check_token(session.csrf, form)
+    if any("\0" in value for value in form.single.values()):
+        raise InvalidRequest  # no text of the database holds one
     return form.single
 
 
@@ -178,11 +196,6 @@ def see(path: str, done: str = "") -> Response:
     """After a form: the page it was on, by GET, so that loading it again repeats nothing."""
     address = f"{path}{'&' if '?' in path else '?'}done={done}" if done else path
     return RedirectResponse(address, 303, headers={"Cache-Control": "no-store"})
-
-
-def speaks(visit: Visit) -> str:
-    """The reader's language."""
-    return language_of(visit.request)
 
 
 def uuid_of(text: str) -> UUID:

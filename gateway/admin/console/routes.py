@@ -5,11 +5,19 @@ from __future__ import annotations
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.admin.console import overview_page
+from gateway.admin.console.changes_page import Changes
 from gateway.admin.console.desk import HOME, SHELF, Console, Visit, leave_for, page
+from gateway.admin.console.disclosures_page import Disclosures
+from gateway.admin.console.halts_page import Halts
 from gateway.admin.console.keys import SignInByPasskey
 from gateway.admin.console.nav import allowed
 from gateway.admin.console.own import Own
+from gateway.admin.console.proposals import Proposals
+from gateway.admin.console.records_page import Records
+from gateway.admin.console.registers_page import Registers
 from gateway.admin.console.sign_in import Entrance, SignIn
+from gateway.admin.console.support_page import Support
 from gateway.admin.console.upstream import SignInUpstream
 from gateway.catalogue.definition import Catalogue
 from gateway.oauth.keys import KeyStore
@@ -39,4 +47,12 @@ def console_routes(settings: Settings, pool: Pool, keys: PseudonymKeys, signing:
         *SignInUpstream(entrance).routes(),
         Route(HOME, page(console, home), methods=["GET"]),
         *Own(console).routes(),
+        *Changes(console).routes(),
+        *Proposals(console).routes(),
+        *Registers(console).routes(),
+        *Halts(console).routes(),
+        *overview_page.routes(console),
+        *Disclosures(console).routes(),
+        *Records(console).routes(),
+        *Support(console).routes(),
     ]
