@@ -180,7 +180,8 @@ def _scope(scope: ScopeContent | None) -> dict[str, Any] | None:
 
 def _by_path(scope: Mapping[str, Any]) -> dict[str, Any]:
     """With its fields by their paths, so that a difference names the field and not its place."""
-    return {**scope, "fields": {field["path"]: field for field in scope["fields"]}}
+    fields = {field["path"]: {name: value for name, value in field.items() if name != "path"} for field in scope["fields"]}
+    return {**scope, "fields": fields}
 
 
 def _partners(standing: Standing, wanted: Configuration) -> Iterator[Item]:

@@ -22,6 +22,7 @@ from gateway.strict_yaml import Document, InvalidFile
 RULES_FILE: Final = "rules.yaml"
 FOLDERS: Final = ("scopes", "partners")
 SCHEMAS: Final[Mapping[str, type[Content]]] = {"rules": RulesContent, "scope": ScopeContent, "partner": PartnerForm}
+MARK: Final = "# yaml-language-server: $schema="
 WIDTH: Final = 120
 FILES_MOST: Final = 10_000
 # What PyYAML would write as it is and read as something else
@@ -53,9 +54,15 @@ def write(folder: Path, configuration: Configuration) -> list[Path]:
         path.write_bytes(text.encode())
     for name in FOLDERS:
         for path in (folder / name).glob("*.yaml"):
-            if path not in wanted:
+            if path not in wanted and _is_ours(path):
                 path.unlink()
     return [*wanted]
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether an export wrote it: a folder of this name may hold somebody else's files."""
+    with path.open("rb") as file:
+        return file.read(len(MARK)) == MARK.encode()
 
 
 def texts(configuration: Configuration) -> dict[str, str]:
@@ -122,7 +129,7 @@ def _form(document: Document, form: type[Form]) -> Form:
 
 def _yaml(value: Mapping[str, Any], schema: str) -> str:
     text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDTH)
-    return f"# yaml-language-server: $schema={schema}\n{text}"
+    return f"{MARK}{schema}\n{text}"
 
 
 def _schema(name: str) -> str:
