@@ -31,7 +31,7 @@ from gateway.subject.answer import Choice, Course, Problem, Settled
 from gateway.subject.desk import Desk
 from gateway.subject.notice import Notice, Speech, find, keep, make_notice
 from gateway.subject.offer import NothingToOffer, Offer, make_offer
-from gateway.subject.page import Language, language_of
+from gateway.subject.page import Language, form_source, language_of
 from gateway.subject.preview import Preview, preview
 from gateway.subject.quiet import quiet
 from gateway.subject.session import Forbidden, Session, check_csrf, current
@@ -289,7 +289,7 @@ async def _page(
         http,
         "consent.html",
         session=put.session,
-        form_action=_origin(put.request.redirect_uri),
+        form_action=form_source(put.request.redirect_uri),
         notice=notice.content,
         notice_sha256=notice.sha256.hex(),
         examples={(path, rule.label()): example for (path, rule), example in (await _examples(desk, conn, put)).items()},
@@ -306,11 +306,6 @@ async def _page(
 
 async def _examples(desk: Desk, conn: AnyConnection, put: Put) -> Preview:
     return await preview(conn, desk.catalogue, put.offer, put.session.subject_id)
-
-
-def _origin(address: str) -> str:
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _leave(desk: Desk, http: Request, address: str) -> Response:

@@ -9,7 +9,7 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, Protocol
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 import jinja2
@@ -24,7 +24,7 @@ from gateway.subject.texts import LANGUAGES, Language, Texts
 from gateway.subject.wording import Sentences
 from gateway.subject.words import LOCALE, Words
 
-__all__ = ["OWN", "SCRIPT", "Language", "Pages", "Shelf", "language_of", "static_route"]
+__all__ = ["OWN", "SCRIPT", "Language", "Pages", "Shelf", "form_source", "language_of", "static_route"]
 
 FOLDER: Final = Path(__file__).parent
 ZONE: Final = ZoneInfo("Asia/Shanghai")
@@ -146,6 +146,18 @@ def language_of(request: Request) -> Language:
         if language == next(filter(None, chosen), None):
             return language
     return _preferred(request.headers.get("accept-language", ""))
+
+
+def form_source(address: str) -> str:
+    """Where this address is, as `form-action` can name it: browsers hold a form's redirects to it as well.
+
+    The grammar of CSP 3 (2.3.1) has no IPv6 host, and browsers pass over what they cannot read; its scheme stands there then.
+
+    >>> form_source("https://shop.example:8443/cb?x=1"), form_source("http://[::1]:9/cb")
+    ('https://shop.example:8443', 'http:')
+    """
+    parts = urlsplit(address)
+    return f"{parts.scheme}:" if ":" in (parts.hostname or "") else f"{parts.scheme}://{parts.netloc}"
 
 
 def static_route(shelf: Shelf = OWN) -> Route:

@@ -18,6 +18,7 @@ from gateway.oauth.refusal import InvalidRequest
 from gateway.subject import cookies
 from gateway.subject.cookies import Cookie
 from gateway.subject.desk import Desk
+from gateway.subject.page import form_source
 from gateway.subject.session import Forbidden, Session, check_csrf, current, end
 
 CONFIRM: Final = f"{end_session.PATH}/confirm"
@@ -83,7 +84,7 @@ class SignOut:
             request,
             "sign_out.html",
             session=session,
-            form_action="" if back is None else f"{back.scheme}://{back.netloc}",
+            form_action="" if asked.leads_to is None else form_source(asked.leads_to),
             action=CONFIRM,
             fields=_of_the_request(given) if asked.client is not None else {},
             site=None if back is None else back.netloc,

@@ -106,6 +106,17 @@ async def test_nothing_is_ticked_beforehand_and_the_page_cannot_be_framed(pages:
     assert "no-store" in screen.answer.headers["cache-control"]
 
 
+async def test_a_client_on_ipv6_loopback_gets_its_answer(pages: Pages, person: Person) -> None:
+    """RFC 8252 7.3: a policy that browsers cannot read blocks the form's redirect without a word (CSP 3 has no IPv6 host)."""
+    address = "http://[::1]:9/callback"
+    asker = await an_asker(pages.owner, pages.settings, redirect_uris=[address])
+    async with pages.browser(person) as browser:
+        _, screen = await browser.open(asker, redirect_uri=address)
+
+    directives = screen.answer.headers["content-security-policy"].split("; ")
+    assert "form-action 'self' http:" in directives
+
+
 async def test_who_denies_is_not_asked_again_by_the_same_partner(pages: Pages, asker: Asker, person: Person) -> None:
     """Network Data Security Regulation, art. 22: the second request is answered without a page."""
     async with pages.browser(person) as browser:
