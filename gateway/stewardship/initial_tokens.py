@@ -40,14 +40,14 @@ class InitialToken:
 async def issue(conn: AnyConnection, actor: Actor, *, partner: str, lifetime: timedelta) -> InitialToken:
     """A token for one registration of one client of this partner.
 
-    Raises ActRefused: ROLE_MISSING, TOKEN_INVALID (a lifetime beyond a day), PARTNER_UNKNOWN, PARTNER_ENDED.
+    Raises ActRefused: ROLE_MISSING, LIFETIME_INVALID (a lifetime beyond a day), PARTNER_UNKNOWN, PARTNER_ENDED.
     """
     async with acting(conn, actor, Act.INITIAL_TOKEN_ISSUE, target=partner[:63]) as entry:
         partner_id = await partners.find(conn, partner)
         if await conn.fetchval(partners.STATUS_OF, partner_id) == "ended":
             raise ActRefused("PARTNER_ENDED", "what has ended with a partner does not begin again")
         if not timedelta(0) < lifetime <= LONGEST:
-            raise ActRefused(StaffCode.TOKEN_INVALID, "an initial token lives for a day at most")
+            raise ActRefused(StaffCode.LIFETIME_INVALID, "an initial token lives for a day at most")
         token_id, text = uuid4(), PREFIX + secrets.token_urlsafe(32)
         expires_at = await conn.fetchval(ADD, token_id, _digest(text), partner_id, actor.staff_id, lifetime)
         entry.after = {"token_id": str(token_id), "expires_at": expires_at.isoformat()}

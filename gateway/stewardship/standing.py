@@ -14,13 +14,16 @@ from gateway.stewardship.roles import Act
 from gateway.store import partners, registered
 from gateway.store.pool import AnyConnection
 
+# The act's own transaction: a refusal is recorded outside of it
+ONE_INSTANT: Final = "set transaction isolation level repeatable read"
 NOW: Final = "select statement_timestamp()"
 ENDED: Final = "ended"
 
 
 async def export(conn: AnyConnection, actor: Actor, catalogue: Catalogue) -> Configuration:
     """The whole configuration as it stands at one instant; that it was taken is on record. Raises ActRefused ROLE_MISSING."""
-    async with conn.transaction(isolation="repeatable_read"), acting(conn, actor, Act.CONFIGURATION_EXPORT):
+    async with acting(conn, actor, Act.CONFIGURATION_EXPORT):
+        await conn.execute(ONE_INSTANT)
         found = await standing(conn, actor, catalogue)
     return found.configuration
 

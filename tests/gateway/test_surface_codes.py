@@ -6,10 +6,16 @@ from pathlib import Path
 import pytest
 
 from gateway.request.codes import MESSAGE, SOFT, STATUS, Code, GatewayError, Media, status_of
+from gateway.stewardship import operations
+from gateway.stewardship.actor import StaffCode
 from scopes import Refusal, Refused
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "errors.md"
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "errors.md"
 ROW = re.compile(r"^\| `([A-Z_]+)` \| (\d{3})(, \*200\*)? \| (.+?) \| (.+?) \|$", re.MULTILINE)
+
+REGISTERS = ("consents", "grants", "halts", "partners", "registered")
+RAISED = re.compile(r"(?:ActRefused|ConsentError|GrantError|HaltError|OperationError|PartnerError)\(\s*\"([A-Z_]+)\"")
 
 
 def test_every_code_has_a_status_and_a_message() -> None:
@@ -65,3 +71,14 @@ def test_a_missing_scope_is_named_in_the_challenge() -> None:
 
     assert error.headers == {"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="ads.basic"'}
     assert error.extensions == {"scope": "ads.basic", "path": "Subject.city"}
+
+
+def test_the_documentation_lists_exactly_the_codes_of_refused_acts() -> None:
+    """Those of the staff's own functions, and those of the registers beneath them, wherever one is raised."""
+    text = DOCUMENT.read_text().partition("# Errors of `/admin/graphql`")[2]
+    rows = re.findall(r"^\| `([A-Z_]+)` \| ", text, re.MULTILINE)
+    sources = [*ROOT.glob("gateway/stewardship/*.py"), *(ROOT / "gateway" / "store" / f"{name}.py" for name in REGISTERS)]
+    raised = {code for source in sources for code in RAISED.findall(source.read_text())}
+
+    assert rows == list(dict.fromkeys(rows))
+    assert {*rows} == {*StaffCode} | raised | {operations.INVALID}

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import strawberry
 
-from gateway.admin.api import people, records
+from gateway.admin.api import people, records, registers
 from gateway.admin.api.ask import Ask, offers
 from gateway.admin.api.inputs import (
     ClientInput,
@@ -24,8 +24,20 @@ from gateway.admin.api.inputs import (
 from gateway.admin.api.query import wanted
 from gateway.admin.api.words import SigningAlgorithm
 from gateway.oauth.keys import Rotation
-from gateway.stewardship import changes, client_secrets, examine, flow, initial_tokens, operations, reviews, staff, support
+from gateway.stewardship import (
+    changes,
+    client_secrets,
+    examine,
+    flow,
+    initial_tokens,
+    operations,
+    reviews,
+    staff,
+    standing,
+    support,
+)
 from gateway.stewardship import records as record_keeping
+from gateway.stewardship.configuration_files import texts
 from gateway.stewardship.content import ChangeKind
 from gateway.stewardship.records import DisclosureEntry
 from gateway.stewardship.roles import Act
@@ -197,6 +209,16 @@ class Mutation:
                 return Exported(nodes, is_complete=False)
             nodes.append(one)
         return Exported(nodes, is_complete=True)
+
+    @offers(
+        Act.CONFIGURATION_EXPORT,
+        list[registers.ConfigurationFile],
+        "The whole configuration as files, as `gateway scopes export` writes them.",
+    )
+    async def export_configuration(self, info: Ask) -> Sequence[registers.ConfigurationFile]:
+        async with info.context.connection() as conn:
+            found = await standing.export(conn, info.context.actor, info.context.desk.catalogue)
+        return [registers.ConfigurationFile(name=name, text=text) for name, text in texts(found).items()]
 
     @offers(
         Act.SUBJECT_CONSENTS_READ, records.SubjectConsents, "One data subject's consents, for the reason given; it is on record."

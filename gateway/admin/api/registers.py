@@ -198,3 +198,9 @@ class GrantAccess:
 class AccessReview:
     staff: list[StaffAccess]
     grants: list[GrantAccess]
+
+
+@strawberry.type(description="One YAML file of the configuration.")
+class ConfigurationFile:
+    name: str
+    text: str

@@ -211,7 +211,7 @@ async def test_only_a_steward_issues_a_token_for_a_while_and_it_stands_nowhere(b
         (MACHINE, bureau.partner, HOUR, "ROLE_MISSING"),
         (bureau.people[StaffRole.APPROVER], bureau.partner, HOUR, "ROLE_MISSING"),
         (steward, "nobody", HOUR, "PARTNER_UNKNOWN"),
-        (steward, bureau.partner, timedelta(days=2), "TOKEN_INVALID"),
+        (steward, bureau.partner, timedelta(days=2), "LIFETIME_INVALID"),
     ):
         with pytest.raises(ActRefused) as refused:
             await initial_tokens.issue(owner, actor, partner=partner, lifetime=lifetime)
