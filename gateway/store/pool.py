@@ -1,5 +1,7 @@
 """Connections of the serving process: the gate's own, used by its statements only, and a plain pool for everything else."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -53,7 +55,7 @@ class GatePool:
         Raises DoubtfulCommit, and whatever asyncpg raises.
         """
         async with self._free:
-            connection = self._idle.pop() if self._idle else await self._connect()
+            connection = self._live_idle() or await self._connect()
             healthy = False
             try:
                 row = await connection.fetchrow(text, *arguments)
@@ -72,6 +74,14 @@ class GatePool:
         for connection in self._idle:
             await connection.close(timeout=5)
         self._idle.clear()
+
+    def _live_idle(self) -> Connection | None:
+        """An idle connection; those that ended with the server they led to are no answer's fault."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        return None
 
     async def _connect(self) -> Connection:
         pooler = self._settings.pooler

@@ -7,11 +7,14 @@ from typing import Any, Final
 from gateway.request.codes import Code, GatewayError, Media
 from gateway.request.receive import DisconnectedError
 from gateway.request.respond import new_request_id, send_error
+from gateway.request.serve import UNREACHABLE
 from gateway.watch.log import Event, log
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+OF_THE_DISK = (FileNotFoundError, PermissionError, IsADirectoryError, LookupError)  # also OSErrors; a template is looked up
+
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
@@ -19,8 +22,8 @@ CACHE_CONTROL: Final = b"cache-control"
 
 
 class Guard:
-    """Wraps the whole application. An exception that gets here is a defect: INTERNAL, logged by type and place, never re-raised
-    (the server would log its text)."""
+    """Wraps the whole application. An exception that gets here is a defect, unless it says that the database is away: INTERNAL or
+    UNAVAILABLE, logged by type and place, never re-raised (the server would log its text)."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -43,9 +46,11 @@ class Guard:
         except DisconnectedError:
             return
         except Exception as error:  # the net under everything
-            log(Event.DEFECT, error=error, code=Code.INTERNAL)
+            is_away = isinstance(error, UNREACHABLE) and not isinstance(error, OF_THE_DISK)
+            code = Code.UNAVAILABLE if is_away else Code.INTERNAL
+            log(Event.DATABASE_LOST if is_away else Event.DEFECT, error=error, code=code)
             if not has_started:
-                await send_error(send, GatewayError(Code.INTERNAL), Media.JSON, request_id=new_request_id())
+                await send_error(send, GatewayError(code), Media.JSON, request_id=new_request_id())
 
 
 def _kept_by_none(headers: Iterable[Header]) -> list[Header]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 import structlog
 
@@ -166,6 +167,27 @@ async def test_an_unplanned_exception_is_one_fixed_answer(lines: io.StringIO) ->
     assert MARKER not in lines.getvalue() + reply.body.decode() + str(reply.headers)
     assert (entry["event"], entry["error"], entry["code"]) == ("defect", "builtins.RuntimeError", "INTERNAL")
     assert entry["at"][-1].startswith("tests/gateway/test_surface_watch.py:")
+
+
+@pytest.mark.parametrize("error", [ConnectionRefusedError("CANARY"), asyncpg.CannotConnectNowError("CANARY")])
+async def test_a_database_that_is_away_is_no_defect_whatever_page_asks_it(lines: io.StringIO, error: Exception) -> None:
+    async def away(_scope: Message, _take: Receive, _send: Send) -> None:
+        raise error
+
+    reply = await ask(Guard(away))
+
+    assert (reply.status, reply.codes) == (503, ["UNAVAILABLE"])
+    assert "retry-after" in reply.headers
+    assert "CANARY" not in lines.getvalue()
+
+
+async def test_a_file_that_is_missing_is_a_defect() -> None:
+    """An OSError, as a lost connection is."""
+
+    async def broken(_scope: Message, _take: Receive, _send: Send) -> None:
+        raise FileNotFoundError
+
+    assert (await ask(Guard(broken))).codes == ["INTERNAL"]
 
 
 async def test_an_exception_after_the_answer_began_adds_nothing_to_it(lines: io.StringIO) -> None:

@@ -55,3 +55,18 @@ async def test_a_refusal_that_cannot_be_recorded_is_unavailable(small_world: Wor
         code = await asking
 
     assert code is Code.UNAVAILABLE
+
+
+async def test_connections_that_the_server_has_ended_cost_nobody_an_answer(small_world: World) -> None:
+    """After a restart of the database every connection that lay idle is one that leads nowhere."""
+    partner_id, caller = await small_world.a_reader(["Subject.city"])
+    await small_world.a_consent(await small_world.a_subject(), partner_id)
+    await small_world.see(caller, "city")
+    [idle] = small_world.gate._gate._idle
+
+    await small_world.owner.execute("select pg_terminate_backend($1)", idle.get_server_pid())
+    async with asyncio.timeout(WAIT_S):
+        while not idle.is_closed():
+            await small_world.owner.execute("select")
+
+    assert len(await small_world.see(caller, "city")) == 1
