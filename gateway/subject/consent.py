@@ -289,7 +289,7 @@ async def _page(
         http,
         "consent.html",
         session=put.session,
-        form_action=form_source(put.request.redirect_uri),
+        form_action=_leads_on_to(put),
         notice=notice.content,
         notice_sha256=notice.sha256.hex(),
         examples={(path, rule.label()): example for (path, rule), example in (await _examples(desk, conn, put)).items()},
@@ -306,6 +306,13 @@ async def _page(
 
 async def _examples(desk: Desk, conn: AnyConnection, put: Put) -> Preview:
     return await preview(conn, desk.catalogue, put.offer, put.session.subject_id)
+
+
+def _leads_on_to(put: Put) -> str:
+    """The origins that the client has registered, the one it named first: its callback may hand the browser on to its site."""
+    registered = put.offer.client
+    addresses = [put.request.redirect_uri, *registered["redirect_uris"], registered.get("client_uri")]
+    return " ".join(dict.fromkeys(form_source(address) for address in addresses if address))
 
 
 def _leave(desk: Desk, http: Request, address: str) -> Response:

@@ -112,7 +112,7 @@ class Pages:
         form_action: str = "",
         **context: object,
     ) -> HTMLResponse:
-        """A page. form_action: an origin that the page's form may lead on to, besides ours. Raises what Jinja does."""
+        """A page. form_action: origins that its form may lead on to besides ours, spaces between. Raises what Jinja does."""
         language = language_of(request)
         say, words = self.speech(language)
         html = self._templates.get_template(template).render(

@@ -15,7 +15,7 @@ from gateway.store.consents import PseudonymKeys, accept_policy, verify
 from scopes import Role
 from tests.support.authorising import POLICY, Person, a_person
 from tests.support.consent_pages import Pages, consent_pages
-from tests.support.consenting import Asker, an_asker, an_inhabitant, reveal
+from tests.support.consenting import REDIRECT, Asker, an_asker, an_inhabitant, reveal
 from tests.support.database import Database
 from tests.support.ids import NOBODY
 
@@ -115,6 +115,17 @@ async def test_a_client_on_ipv6_loopback_gets_its_answer(pages: Pages, person: P
 
     directives = screen.answer.headers["content-security-policy"].split("; ")
     assert "form-action 'self' http:" in directives
+
+
+async def test_the_answer_may_lead_on_to_wherever_the_client_is_registered_and_nowhere_else(pages: Pages, person: Person) -> None:
+    """CSP 3 6.4.1: browsers hold the form's redirects to the policy all the way, past the callback to the partner's own site."""
+    other, site = "https://auth.shop.example/callback", "https://www.shop.example/"
+    asker = await an_asker(pages.owner, pages.settings, redirect_uris=[REDIRECT, other], client_uri=site)
+    async with pages.browser(person) as browser:
+        _, screen = await browser.open(asker)
+
+    directives = screen.answer.headers["content-security-policy"].split("; ")
+    assert "form-action 'self' http://127.0.0.1:9 https://auth.shop.example https://www.shop.example" in directives
 
 
 async def test_who_denies_is_not_asked_again_by_the_same_partner(pages: Pages, asker: Asker, person: Person) -> None:
