@@ -27,7 +27,7 @@ demo: $(READY)
 	$(BIN)/gateway demo --port $(PORT) --data $(DATA) --subjects $(SUBJECTS) --shopmate-port $(SHOPMATE_PORT) $(if $(CLIENTS),--clients $(CLIENTS))
 
 test: $(READY)
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

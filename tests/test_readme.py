@@ -30,7 +30,7 @@ DOCUMENTS = sorted(
     [README, *(path for folder in ("docs", "gateway", "scopes", "benchmarks") for path in ROOT.glob(f"{folder}/**/*.md"))]
 )
 IMAGE_MAX = 300_000  # bytes: a reader looks at it, and everybody who clones carries it
-PATIENCE_S = 60
+PATIENCE_S = 180
 NAMED_FILE = re.compile(
     r"`((?:gateway|scopes|tests|docs|benchmarks|migrations)/[\w./-]*\w\.(?:py|sql|md|toml|json|graphql|html|css))`"
 )

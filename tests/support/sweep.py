@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import select
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -37,6 +38,8 @@ class Sender:
         self, partner: str | None, what: str, method: str, path: str, headers: Headers | None = None, body: bytes | None = None
     ) -> Answer:
         """Raises what http.client raises where the gateway gives no answer at all."""
+        if self._connection.sock is not None and select.select([self._connection.sock], [], [], 0)[0]:
+            self._connection.close()  # the gateway has closed it: nobody asked anything for longer than it waits
         self._connection.request(method, path, body, {"Connection": "keep-alive", **(headers or {})})
         got = self._connection.getresponse()
         head = f"{got.status} {got.reason}\n" + "\n".join(f"{name}: {value}" for name, value in got.getheaders())
