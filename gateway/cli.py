@@ -35,7 +35,7 @@ from gateway.control import (
 )
 from gateway.settings import Settings, UnknownSetting, UnusableMasterKey
 from gateway.store.cluster import EmbeddedFailed
-from gateway.store.durable import NotDurable, require_durable
+from gateway.store.durable import Flaw, NotDurable, require_durable
 from gateway.store.embedded import database, owner_url
 from gateway.store.migrate import MigrationRefused, Status, may_migrate, migrate, status, status_of
 
@@ -237,6 +237,8 @@ def main() -> None:
         _stop("\n".join(f"{'.'.join(map(str, flaw['loc']))}: {flaw['msg']}" for flaw in error.errors(include_input=False)), USAGE)
     except (MigrationRefused, NotDurable) as error:
         _stop(str(error), DOES_NOT_HOLD)
+    except asyncpg.ReadOnlySQLTransactionError:  # before anybody could ask whether it is durable
+        _stop(str(NotDurable((Flaw.READ_ONLY,))), DOES_NOT_HOLD)
     except EmbeddedFailed as error:
         _stop(f"{error.code}: {error}", UNREACHABLE)
     except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSpecificationError) as error:

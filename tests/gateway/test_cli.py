@@ -70,16 +70,19 @@ def test_what_can_be_foreseen_is_one_line_with_its_status_and_no_secret(
     assert "MARKER" not in done.stdout + done.stderr
 
 
-async def test_a_database_that_is_not_durable_is_refused(database: Database) -> None:
+@pytest.mark.parametrize(
+    ("setting", "flaw"), [("synchronous_commit = off", "SYNCHRONOUS_COMMIT"), ("default_transaction_read_only = on", "READ_ONLY")]
+)
+async def test_a_database_that_is_not_durable_is_refused(database: Database, setting: str, flaw: str) -> None:
     """No answer before it can be recorded for good."""
     owner = await database.owner()
-    await owner.execute(f"alter database {await owner.fetchval('select current_database()')} set synchronous_commit = off")
+    await owner.execute(f"alter database {await owner.fetchval('select current_database()')} set {setting}")
     await owner.close()
 
     done = run("serve", DATABASE_URL=database.owner_url, GATEWAY_PORT=str(free_port()))
 
     assert done.returncode == 1
-    assert "SYNCHRONOUS_COMMIT" in done.stderr
+    assert done.stderr.startswith(f"{flaw}: ")
 
 
 @pytest.mark.parametrize(("workers", "asked"), [("1", signal.SIGTERM), ("2", signal.SIGINT)])
