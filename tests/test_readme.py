@@ -78,10 +78,10 @@ def run_as_shown(text: str, demo: Demo, folder: Path) -> str:
     return done.stdout
 
 
-def ask(demo: Demo, token: str, query: str) -> Mapping[str, Any]:
+def ask(demo: Demo, token: str, query: str, path: str = "/graphql") -> Mapping[str, Any]:
     connection = HTTPConnection("127.0.0.1", demo.port, timeout=PATIENCE_S)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    connection.request("POST", "/graphql", json.dumps({"query": query}), headers)
+    connection.request("POST", path, json.dumps({"query": query}), headers)
     found: Mapping[str, Any] = json.loads(connection.getresponse().read())
     connection.close()
     return found
@@ -99,7 +99,7 @@ def answer(own_demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Mapping[
     """What the README's request brings."""
     if shutil.which("curl") is None:
         is_missing("the README's request is sent with curl, which is not installed")
-    found: Mapping[str, Any] = json.loads(run_as_shown(block("sh", "curl"), own_demo, tmp_path_factory.mktemp("shell")))
+    found: Mapping[str, Any] = json.loads(run_as_shown(block("sh", "8080/graphql"), own_demo, tmp_path_factory.mktemp("shell")))
     return found
 
 
@@ -115,6 +115,21 @@ def test_the_request_brings_an_answer_of_the_shape_that_is_shown(answer: Mapping
     assert answer["extensions"]["cost"].keys() == shown["extensions"]["cost"].keys()
     assert answer["extensions"]["cost"]["requested"] == shown["extensions"]["cost"]["requested"]
     assert answer["extensions"]["cost"]["throttle"].keys() == shown["extensions"]["cost"]["throttle"].keys()
+
+
+def test_a_scope_is_proposed_as_it_is_shown_and_approved_by_somebody_else(own_demo: Demo, tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        is_missing("the README's request is sent with curl, which is not installed")
+    tokens = {entry["login"]: entry["access_token"] for entry in own_demo.document["admins"]}
+
+    proposed = json.loads(run_as_shown(block("sh", "8080/admin/graphql"), own_demo, tmp_path))["data"]["proposeScope"]
+    approve = f'mutation {{ approve(changeId: "{proposed["changeId"]}") {{ state }} }}'
+    own = ask(own_demo, tokens["steward"], approve, "/admin/graphql")
+    approved = ask(own_demo, tokens["approver"], approve, "/admin/graphql")
+
+    assert (proposed["state"], proposed["proposer"]) == ("proposed", "steward")
+    assert own["errors"][0]["extensions"]["code"] == "ROLE_MISSING"
+    assert approved["data"] == {"approve": {"state": "approved"}}
 
 
 async def test_the_records_are_found_by_the_statement_that_is_shown(own_demo: Demo, answer: Mapping[str, Any]) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from gateway.stewardship import staff
 from gateway.stewardship.actor import Door
-from gateway.stewardship.roles import PERMITTED, Act, StaffRole
+from gateway.stewardship.roles import MACHINE, PERMITTED, Act, StaffRole
 from tests.support.admin import AdminDoor
 from tests.support.admin_roots import Root, every_root
 from tests.support.served import Reply
 
+DOCUMENT = Path(__file__).parents[3] / "docs" / "stewardship.md"
 ROOTS = [*every_root()]
 NOT_BY_ANY_ROLE = {"ROLE_MISSING", "CONFIDENTIALITY_REQUIRED"}
 
@@ -42,6 +45,16 @@ def test_every_act_with_a_role_has_an_operation() -> None:
     offered = {root.act for root in ROOTS}
 
     assert {act for act, roles in PERMITTED.items() if roles} - offered == {Act.PASSKEY_ADD, Act.PASSKEY_REMOVE}
+
+
+def test_the_documentation_says_who_may_do_what() -> None:
+    text = DOCUMENT.read_text().partition("## Roles")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `([a-z_.]+)` \| ([a-z, ]+) \|", text, re.MULTILINE))
+
+    assert rows == {
+        act.value: ", ".join([*(role for role in StaffRole if role in PERMITTED[act]), *(["machine"] if act in MACHINE else [])])
+        for act in Act
+    }
 
 
 @pytest.mark.parametrize("role", StaffRole)
