@@ -23,6 +23,7 @@ class Place:
 
 PLACES: Final = (
     Place("overview", Act.OVERVIEW_READ),
+    Place("support", Act.SUBJECT_CONSENTS_READ),
     Place("changes", Act.CHANGES_READ),
     Place("partners", Act.REGISTERS_READ),
     Place("scopes", Act.REGISTERS_READ),
@@ -33,7 +34,6 @@ PLACES: Final = (
     Place("acts", Act.ACTS_READ),
     Place("reviews", Act.ACCESS_REVIEW),
     Place("staff", Act.STAFF_READ),
-    Place("support", Act.SUBJECT_CONSENTS_READ),
 )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import groupby
 
 from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.admin.console.desk import Console, NotFound, Visit, page, see
-from gateway.stewardship import changes, flow, operations, registers
+from gateway.stewardship import changes, client_secrets, flow, initial_tokens, operations, registers
 from gateway.stewardship.actor import ActRefused
 from gateway.stewardship.examine import Examined
 from gateway.stewardship.registers import VersionState
@@ -16,6 +17,7 @@ from gateway.stewardship.roles import Act
 
 PARTNERS, SCOPES = "/admin/partners", "/admin/scopes"
 LABEL_MAX = 64
+HOURS = (1, 8, 24)
 
 
 class Registers:
@@ -30,6 +32,8 @@ class Registers:
             Route(PARTNERS, page(console, self.partners), methods=["GET"]),
             Route(one, page(console, self.partner), methods=["GET"]),
             Route(f"{one}/suspend", page(console, self.suspend), methods=["POST"]),
+            Route(f"{one}/initial-token", page(console, self.initial_token), methods=["POST"]),
+            Route(f"{one}/secret", page(console, self.secret), methods=["POST"]),
             Route(f"{one}/operations", page(console, self.operation), methods=["GET"]),
             Route(f"{one}/operations", page(console, self.register), methods=["POST"]),
             Route(f"{one}/operations/end", page(console, self.end_operation), methods=["POST"]),
@@ -50,8 +54,8 @@ class Registers:
             may_propose=visit.actor.may(Act.CHANGE_PROPOSE),
         )
 
-    async def partner(self, visit: Visit, refused: ActRefused | None = None) -> Response:
-        """GET /admin/partners/{name}: all that is on record of it."""
+    async def partner(self, visit: Visit, refused: ActRefused | None = None, issued: str = "") -> Response:
+        """GET /admin/partners/{name}: all that is on record of it. issued: a secret that has just been made, shown this once."""
         conn, actor, name = visit.conn, visit.actor, visit.request.path_params["partner"]
         found = next((one for one in await registers.partners(conn, actor) if one.name == name), None)
         if found is None:
@@ -67,6 +71,10 @@ class Registers:
             operations=await operations.of_partner(conn, actor, partner=name),
             halts=[one for one in await registers.halts(conn, actor) if one.partner == name or one.target == "all"],
             waiting=waiting,
+            issued=issued,
+            hours=HOURS,
+            may_issue=actor.may(Act.INITIAL_TOKEN_ISSUE) and found.status != "ended",
+            may_add_secret=actor.may(Act.CLIENT_SECRET_ADD),
             may_propose=actor.may(Act.CHANGE_PROPOSE),
             may_suspend=actor.may(Act.PARTNER_SUSPEND) and found.status == "active",
             may_register=actor.may(Act.OPERATION_REGISTER),
@@ -81,6 +89,24 @@ class Registers:
         except ActRefused as refused:
             return await self.partner(visit, refused)
         return see(f"{PARTNERS}/{name}", "suspended")
+
+    async def initial_token(self, visit: Visit) -> Response:
+        """POST /admin/partners/{name}/initial-token: the answer to this form alone shows it."""
+        name, hours = visit.request.path_params["partner"], visit.one("hours")
+        lifetime = timedelta(hours=int(hours)) if hours in {str(one) for one in HOURS} else timedelta()
+        try:
+            made = await initial_tokens.issue(visit.conn, visit.actor, partner=name, lifetime=lifetime)
+        except ActRefused as refused:
+            return await self.partner(visit, refused)
+        return await self.partner(visit, issued=made.text)
+
+    async def secret(self, visit: Visit) -> Response:
+        """POST /admin/partners/{name}/secret: another one of a client; the answer to this form alone shows it."""
+        try:
+            made = await client_secrets.add(visit.conn, visit.actor, client_id=visit.one("client_id"))
+        except ActRefused as refused:
+            return await self.partner(visit, refused)
+        return await self.partner(visit, issued=made.text)
 
     async def operation(self, visit: Visit, examined: Examined | None = None, refused: ActRefused | None = None) -> Response:
         """GET /admin/partners/{name}/operations: a document to look at. examined: what it would cost and get."""
