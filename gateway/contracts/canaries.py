@@ -5,40 +5,61 @@ from __future__ import annotations
 import random
 import string
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from gateway.catalogue.definition import Catalogue
 from gateway.contracts.subjects import Synthetic, Value
-from scopes import CatalogueField, Kind
+from scopes import Kind
 
 _WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # GB 11643-1999
 _CHECKS: Final = "10X98765432"
+_CITIES: Final = ("深圳市", "广州市", "成都市", "哈尔滨市", "呼和浩特市", "苏州市", "昆明市")
+_SHAPED: Final = frozenset({Kind.NAME, Kind.PHONE, Kind.NATIONAL_ID, Kind.EMAIL, Kind.POSTCODE})
 _CHARACTERS: Final = "岚屿澜汐砚棠筠霁皓翊瑾湉珩葭芷蘅沅湘黛璟琬琰昭曜熠煜焱烨晟晔暄晗旻昉昕晏"
 
 
-def with_canaries(subject: Synthetic, fields: Sequence[CatalogueField], *, name: str) -> Synthetic:
-    """The same data subject under another name, with values of its own: of as many items, and of the same kinds."""
-    chooser = random.Random(f"sweep:{name}")  # noqa: S311 - the same values for the same name
-    kinds = {field.path: field.kind for field in fields}
-    values: dict[str, Value] = {}
-    for path, before in subject.values.items():
-        if before is None or isinstance(before, str):
-            values[path] = before and a_value(kinds[path], path, chooser)
+Columns = Mapping[str, int | None]
+"""By schema path, how many values stand there: None for one of the data subject's own row, else as many as a list has items."""
+
+
+def columns_of(subjects: Sequence[Synthetic], catalogue: Catalogue) -> Columns:
+    """Every column that any of them has a value in, as long as the longest list, and the keys of those lists' rows."""
+    found: dict[str, int | None] = {}
+    rows: dict[str, int] = {}
+    for path, value in ((path, value) for one in subjects for path, value in one.values.items()):
+        if value is None or isinstance(value, str):
+            found.setdefault(path, None)
         else:
-            values[path] = [item and a_value(kinds[path], path, chooser) for item in before]
+            found[path] = max(found.get(path) or 0, len(value))
+            owner = path.partition(".")[0]
+            if owner != catalogue.subject.name:
+                rows[owner] = max(rows.get(owner, 0), len(value))
+    for path, field in catalogue.fields.items():
+        owner = path.partition(".")[0]
+        if owner in rows and (path in found or field.kind is Kind.IDENTIFIER):
+            found[path] = rows[owner]
+    return found
+
+
+def with_canaries(
+    subject: Synthetic, columns: Columns, catalogue: Catalogue, *, name: str, is_misshapen: bool = False
+) -> Synthetic:
+    """The same data subject under another name, with values of its own in every one of these columns.
+
+    is_misshapen: of a shape that none of the rules expects, where the kind has one.
+    """
+    chooser = random.Random(f"sweep:{name}")  # noqa: S311 - the same values for the same name
+    values: dict[str, Value] = {}
+    for path, count in columns.items():
+        kind = catalogue.fields[path].kind
+        make = _misshapen if is_misshapen and kind in _SHAPED else _canary
+        made = [make(kind, path, chooser) for _ in range(1 if count is None else count)]
+        values[path] = made[0] if count is None else sorted(made) if kind is Kind.IDENTIFIER else made
     _newest_first(values)
-    return Synthetic(
-        name=name,
-        about=subject.about,
-        values=values,
-        agreements=subject.agreements,
-        sharing_off=subject.sharing_off,
-        allows_advertising=subject.allows_advertising,
-        accepts_policy=subject.accepts_policy,
-        collected_in_mainland=subject.collected_in_mainland,
-        columns=subject.columns,
-    )
+    return replace(subject, name=name, values=values)
 
 
 def a_value(kind: Kind, path: str, chooser: random.Random) -> str:
@@ -70,7 +91,19 @@ def _national_id(chooser: random.Random) -> str:
     return body + _CHECKS[sum(int(one) * weight for one, weight in zip(body, _WEIGHTS, strict=True)) % 11]
 
 
+def _canary(kind: Kind, path: str, chooser: random.Random) -> str:
+    """A value, and of a name a long one: of three characters no part could be told."""
+    return _han(chooser, 8) if kind is Kind.NAME else a_value(kind, path, chooser)
+
+
+def _misshapen(kind: Kind, _path: str, chooser: random.Random) -> str:
+    """What no rule for the kind expects; a name that is too long."""
+    return _word(chooser) * 6 if kind is Kind.NAME else f"{_han(chooser)}{_digits(chooser, 9)}"
+
+
 def _address(chooser: random.Random) -> str:
+    if chooser.random() < 0.5:
+        return f"2408:8256:{':'.join(f'{chooser.randrange(0x1000, 0x10000):x}' for _ in range(6))}"
     return ".".join(str(chooser.randrange(low, 255)) for low in (11, 100, 100, 1))
 
 
@@ -84,7 +117,7 @@ _MAKERS: Final[Mapping[Kind, Callable[[random.Random], str]]] = {
     Kind.NATIONAL_ID: _national_id,
     Kind.EMAIL: lambda chooser: f"{_word(chooser)}@example.com",
     Kind.BIRTH_DATE: lambda chooser: f"{_day(chooser):%Y-%m-%d}",
-    Kind.CITY: lambda _chooser: "深圳市",  # of a small domain: no canary
+    Kind.CITY: lambda chooser: chooser.choice(_CITIES),  # of a small domain: no canary
     Kind.ADDRESS: lambda chooser: f"广东省深圳市南山区{_han(chooser)}路{_digits(chooser, 3)}号",
     Kind.POSTCODE: lambda chooser: _digits(chooser, 6),
     Kind.IP: _address,

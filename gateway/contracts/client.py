@@ -53,6 +53,13 @@ class Answer:
         return tuple(str(error.get("extensions", {}).get("code")) for error in self.body.get("errors") or ())
 
     @property
+    def subjects(self) -> int:
+        """How many data subjects were disclosed, as the answer tells it."""
+        told = (self.body.get("extensions") or {}).get("disclosure") or {}
+        count = told.get("subjects", 0)
+        return count if isinstance(count, int) else -1
+
+    @property
     def withheld(self) -> Mapping[str, int]:
         """How many of the data subjects shown do not allow a field, by schema path."""
         return {entry["field"]: entry["count"] for entry in self._withheld}
@@ -91,14 +98,17 @@ class GatewayClient:
     async def ask(
         self,
         partner: str,
-        purpose: Purpose,
+        purpose: Purpose | None,
         document: str,
         variables: Mapping[str, Any] | None = None,
     ) -> Answer:
-        """Put an operation to the gateway under the scopes of this purpose. Raises Unreachable, NoToken, KeyError (no runner)."""
+        """Put an operation to the gateway under the scopes of this purpose; None: of all that the partner is granted.
+
+        Raises Unreachable, NoToken, KeyError (no runner).
+        """
         return await self.send(partner, purpose, {"query": document, "variables": dict(variables or {})})
 
-    async def send(self, partner: str, purpose: Purpose, body: Mapping[str, Any]) -> Answer:
+    async def send(self, partner: str, purpose: Purpose | None, body: Mapping[str, Any]) -> Answer:
         """As `ask`, any body of GraphQL over HTTP."""
         token = await self.token(partner, purpose)
         headers = {"Authorization": f"Bearer {token}", "Accept": GRAPHQL_RESPONSE}
@@ -111,10 +121,13 @@ class GatewayClient:
             raise Unreachable(f"{self.url} does not answer as a gateway does")
         return Answer(response.status_code, found, response.text, dict(response.headers))
 
-    async def token(self, partner: str, purpose: Purpose) -> str:
-        """An access token for exactly the partner's scopes of this purpose, or for none where it has none."""
+    async def token(self, partner: str, purpose: Purpose | None) -> str:
+        """An access token for exactly the partner's scopes of this purpose; None: for all that it has.
+
+        A token that names no scope is for all of them as well, so a purpose that the partner does not hold is none to ask for.
+        """
         runner = self.enrolment.runners[partner]
-        scopes = tuple(runner.scopes.get(purpose, ()))
+        scopes = () if purpose is None else tuple(runner.scopes.get(purpose, ()))
         kept = self._tokens.get((partner, scopes))
         if kept is None or kept[1] <= time.monotonic():
             kept = self._tokens[partner, scopes] = await self._new_token(runner, scopes)

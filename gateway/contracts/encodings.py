@@ -25,16 +25,18 @@ def views(text: str) -> Iterator[tuple[str, str]]:
                 yield nested, inner
 
 
-def _of_base64(text: str) -> str:
-    """Every run at each of the four places where a value within it may begin."""
-    found: list[str] = []
+def base64_bytes(text: str) -> Iterator[bytes]:
+    """What base64 may stand for: every run at each of the four places where a value within it may begin."""
     for run in _BASE64.findall(text.replace("\\/", "/")):
         urlsafe = run.replace("+", "-").replace("/", "_")
         for start in range(4):
             piece = urlsafe[start:]
             piece = piece[:-1] if len(piece) % 4 == 1 else piece
-            found.append(base64.urlsafe_b64decode(piece + "=" * (-len(piece) % 4)).decode("utf-8", "replace"))
-    return "\n".join(found)
+            yield base64.urlsafe_b64decode(piece + "=" * (-len(piece) % 4))
+
+
+def _of_base64(text: str) -> str:
+    return "\n".join(found.decode("utf-8", "replace") for found in base64_bytes(text))
 
 
 def _of_hex(text: str) -> str:

@@ -71,8 +71,11 @@ class Promise:
     field_secret: bytes
     now: datetime
 
-    def plan(self, paths: Sequence[str]) -> Plan | str:
-        """What an operation that asks for these fields may fetch; else the code of its refusal."""
+    def plan(self, paths: Sequence[str], *, names_purpose: bool = False) -> Plan | str:
+        """What an operation that asks for these fields may fetch; else the code of its refusal.
+
+        names_purpose: the operation does, and its token is for all that the partner is granted.
+        """
         if any(path not in self.view.offers for path in paths):
             return "VALIDATION"  # the partner's schema has no such field
         try:
@@ -80,8 +83,8 @@ class Promise:
                 partner=self.view.partner,
                 grants=self.view.grants,
                 scopes=self.view.scopes,
-                held=self.held,
-                purpose=None,
+                held=frozenset(scope.scope for scope in self.view.scopes) if names_purpose else self.held,
+                purpose=self.purpose if names_purpose else None,
                 paths=paths,
                 catalogue=self.catalogue.fields,
                 halted=Halted.nothing(),

@@ -75,6 +75,15 @@ async def plant(conn: Connection, catalogue: Catalogue, wanted: Synthetic) -> No
         await _write_rows(conn, catalogue, place, wanted)
 
 
+def is_plantable(catalogue: Catalogue, path: str) -> bool:
+    """Whether values of this field have a place that can be derived: a plain column of one table."""
+    try:
+        _places(catalogue, {path: ""})
+    except Unplantable:
+        return False
+    return True
+
+
 async def uproot(conn: Connection, catalogue: Catalogue, subject_id: UUID) -> None:
     """Remove whatever the adopter's tables hold of one data subject, as far as the catalogue knows of it."""
     for member in catalogue.subject.members.values():

@@ -183,6 +183,11 @@ async def fold_all(conn: AnyConnection, keys: PseudonymKeys, *, partner_id: UUID
     return changed
 
 
+async def fold_one(conn: AnyConnection, keys: PseudonymKeys, *, subject_id: UUID, partner_id: UUID, purpose: Purpose) -> None:
+    """Fold one data subject towards one partner and purpose. Runs in the caller's transaction."""
+    await _fold(conn, keys, partner_id, purpose.value, [subject_id])
+
+
 async def load(conn: AnyConnection, rows: Mapping[str, tuple[Sequence[str], Sequence[tuple[object, ...]]]]) -> None:
     """Append many ledger rows by COPY: table name -> columns and records. Fold afterwards with `fold_everybody`."""
     for table, (columns, records) in rows.items():

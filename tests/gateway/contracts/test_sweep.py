@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -19,12 +20,13 @@ import uvicorn
 
 from gateway.app import create_app
 from gateway.catalogue.definition import Leaf
-from gateway.contracts.canaries import with_canaries
+from gateway.contracts.breach import Breach
 from gateway.contracts.opened import opened
-from gateway.contracts.sweep import OWN, Breach, sweep
+from gateway.contracts.sweep import own_subjects, sweep
 from gateway.request import authorise, fetch, serve
 from gateway.request.consent import IS_READABLE
 from gateway.request.redact import expression
+from gateway.request.run import read_pseudonym
 from gateway.request.statement import Statement, compile_statement
 from gateway.settings import Settings
 from gateway.store.consents import STATES, PseudonymKeys, fold_all
@@ -59,6 +61,7 @@ class Break:
     answer: Callable[[dict[str, Any], str], object] | None = None
     header: Callable[[str], str] | None = None
     state: str | None = None
+    exposed: str = EXPOSED
 
 
 def redacting(change: Callable[[Kind, Redaction, str], str | None]) -> Callable[[pytest.MonkeyPatch], None]:
@@ -105,6 +108,16 @@ def _aliases_in_clear(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(fetch._NodeWriter, "_member", changed)
 
 
+def _keys_in_clear(patch: pytest.MonkeyPatch) -> None:
+    """What made pseudonyms of them is still in the statement."""
+
+    def patched(kind: Kind, redaction: Redaction, column: str, **rest: Any) -> str:
+        made = expression(kind, redaction, column, **rest)
+        return f"left({made}, 0) || {column}::text" if kind is Kind.IDENTIFIER else made
+
+    patch.setattr(fetch, "expression", patched)
+
+
 def _counting_one_more(patch: pytest.MonkeyPatch) -> None:
     assemble = serve._assemble
 
@@ -144,6 +157,44 @@ def _forgiving(body: dict[str, Any], _secret: str) -> None:
     """A field that does not exist is null instead of an error."""
     if body.pop("errors", None):
         body["data"] = {"subjects": None}
+
+
+def _cut_before_consent(patch: pytest.MonkeyPatch) -> None:
+    """A page of the first few, of whom then only those are left who may be seen."""
+    page = fetch.Fetcher._page
+    whole = re.compile(
+        r"s\n   where (.+? and .+?) and (.+) and (s\.pseudonym > \S+)\n   order by s\.pseudonym limit (.+) \+ 1\)$", re.DOTALL
+    )
+    cut = r"(select * from gateway.consent_state s where \1 and \3 order by s.pseudonym limit \4 + 1) s where \2)"
+
+    def changed(self: Any, number: int, selected: Any) -> tuple[str, ...]:
+        first, *rest = page(self, number, selected)
+        return (whole.sub(cut, first).replace("gateway.consent_state (", "("), *rest)
+
+    patch.setattr(fetch.Fetcher, "_page", changed)
+
+
+def _known_although_unseen(patch: pytest.MonkeyPatch) -> None:
+    """Whoever refuses is an empty data subject, and who does not exist is none."""
+    root = fetch.Fetcher.root
+
+    def changed(self: Any, number: int, selected: Any) -> Any:
+        made = root(self, number, selected)
+        if selected.name != "subject":
+            return made
+        wanted = selected.arguments["id"]
+        place = self.arguments.add(("pseudonym", wanted), "uuid", read_pseudonym(wanted))
+        known = f"(select textsend('{{}}') from gateway.consent_state s where s.pseudonym = {place} limit 1)"
+        (answer,) = made.answer
+        return replace(made, answer=(replace(answer, column=f"coalesce({answer.column}, {known})"),))
+
+    patch.setattr(fetch.Fetcher, "root", changed)
+
+
+def _everybody(body: dict[str, Any], _secret: str) -> None:
+    told = (body.get("extensions") or {}).get("disclosure")
+    if told:
+        told["subjects"] += 4
 
 
 TRIGGER = """
@@ -200,11 +251,36 @@ BREAKS: Mapping[str, Break] = {
     ),
     "values of two that changed places": Break(Breach.VALUE, answer=_swap),
     "somebody who is left out": Break(Breach.INVISIBLE, answer=lambda body, _secret: _edges(body)[-1:] and _edges(body).pop()),
+    "a page that is cut before consent is asked": Break(Breach.PAGES, _cut_before_consent),
+    "a page that begins with the one before": Break(Breach.PAGES, saying("s.pseudonym > ", "s.pseudonym >= ")),
+    "somebody who refuses and is known to": Break(Breach.EXISTENCE, _known_although_unseen),
+    "a number of data subjects that nobody sees": Break(Breach.COUNT, answer=_everybody),
+    "a key of a row in clear": Break(Breach.VALUE, _keys_in_clear),
+    "a cursor of the bytes of a raw id": Break(
+        Breach.RAW_ID,
+        lambda patch: patch.setattr(fetch, "PSEUDONYM", """('"' || encode(uuid_send({}.subject_id), 'base64') || '"')"""),
+    ),
+    "a mask that trusts the shape": Break(
+        Breach.VALUE,
+        redacting(
+            lambda kind, rule, column: (
+                f"left({column}, 3) || '****' || right({column}, 4)" if (kind, rule.rung) == (Kind.PHONE, Rung.MASK) else None
+            )
+        ),
+    ),
+    "a redaction that raises": Break(
+        Breach.REFUSAL,
+        redacting(lambda kind, _rule, column: f"({column}::bigint)::text" if kind is Kind.PHONE else None),
+    ),
     "a key that nobody asked for": Break(
         Breach.UNASKED, answer=lambda body, _secret: body["data"].update(debug=None) if body.get("data") else None
     ),
     "a field that does not exist and is null": Break(Breach.REFUSAL, answer=_forgiving),
     "an error that quotes": Break(Breach.RAW, answer=_quoting),
+    "an extension with a short value": Break(
+        Breach.RAW, answer=lambda body, secret: _told(body, f"near {secret}."), exposed="Address.postcode"
+    ),
+    "an extension with a name": Break(Breach.RAW, answer=_told, exposed="Subject.realName"),
     "an extension in hexadecimal": Break(Breach.RAW, answer=lambda body, secret: _told(body, secret.encode().hex())),
     "an extension that is reversed": Break(Breach.RAW, answer=lambda body, secret: _told(body, secret[::-1])),
     "an extension in escapes": Break(Breach.RAW, answer=lambda body, secret: _told(body, json.dumps(secret[4:14]).strip('"'))),
@@ -293,8 +369,9 @@ async def test_a_gateway_that_is_broken_does_not_pass(
         with told(monkeypatch, place.url, place.data, port) as settings:
             serving = Broken(create_app(), broken)
             async with listening(serving, listener), opened(settings, None, gateway_url=f"http://localhost:{port}") as run:
-                own = with_canaries(run.subjects["alice"], list(run.catalogue.fields.values()), name=f"{OWN}alice")
-                secret = serving.secret = str(next(iter(own.values[EXPOSED] or ())))
+                own = own_subjects(list(run.subjects.values()), run.catalogue)[0]
+                exposed = own.values[broken.exposed]
+                secret = serving.secret = str(exposed if isinstance(exposed, str) else next(iter(exposed or ())))
                 [result] = await sweep(run, drawn=DRAWN, partners={PARTNER})
     finally:
         listener.close()
