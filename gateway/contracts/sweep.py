@@ -8,7 +8,8 @@ subjects away again.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -34,6 +35,8 @@ DRAWN: Final = 40
 """Combinations for each partner and purpose."""
 REPEATED: Final = 8
 """Of them, those that are asked again in a world that differs in what may not matter."""
+TOGETHER: Final = 4
+"""Operations under way."""
 OWN: Final = "sweep-"
 """What the names of its own data subjects begin with: their values stand nowhere else."""
 MISSHAPEN: Final = "-misshapen"
@@ -103,13 +106,10 @@ async def _one(run: Run, conn: Connection, partner: str, purpose: Purpose, drawn
     found = Sweeping(run, promise, partner, traces_of(promise, [one.name for one in own], list(map(str, known_as.values()))))
     ids = list(known_as.values())
     draw = Draw(run.catalogue, f"{partner}:{purpose}", purpose=purpose, size=len(ids) + 1)
-    for path in run.catalogue.fields:
-        for operation in draw.alone(path, ids):
-            await _ask(found, operation)
+    await _ask_all(found, [operation for path in run.catalogue.fields for operation in draw.alone(path, ids)])
     offered = [path for path in promise.view.offers if isinstance(promise.plan([path]), Plan)]
     some = [draw.drawn(offered, ids) for _ in range(drawn)] if offered else []
-    for operation in [*some, *(draw.drawn(list(run.catalogue.fields), ids) for _ in range(REPEATED))]:
-        await _ask(found, operation)
+    await _ask_all(found, [*some, *(draw.drawn(list(run.catalogue.fields), ids) for _ in range(REPEATED))])
     plan = promise.plan(offered)
     if offered and isinstance(plan, Plan):
         _require_planted(found, draw, offered)
@@ -152,6 +152,22 @@ def _require_planted(found: Sweeping, draw: Draw, offered: Sequence[str]) -> Non
     for path in offered:
         if not any(_is_planted(found, name, path) for name in found.run.subjects) and is_plantable(found.run.catalogue, path):
             found.add(Breach.NOT_PLANTED, draw.page([path]), path=path)
+
+
+async def _ask_all(found: Sweeping, operations: Iterable[Operation]) -> None:
+    """A few at a time. Raises Unreachable, NoToken."""
+    waiting = iter(operations)
+
+    async def ask() -> None:
+        for operation in waiting:
+            await _ask(found, operation)
+
+    together = [asyncio.create_task(ask()) for _ in range(TOGETHER)]
+    try:
+        await asyncio.gather(*together)
+    finally:
+        for task in together:
+            task.cancel()
 
 
 async def _ask(found: Sweeping, operation: Operation) -> Answer:

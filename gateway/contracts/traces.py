@@ -21,7 +21,7 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """path: empty where it is an id."""
+    """path: empty where it is the id of a data subject."""
 
     subject: str
     path: str
@@ -42,29 +42,30 @@ class Traces:
         """allowed: the texts that came out by right. document: what the partner sent, it knows already."""
         text = "\n".join([answer.text, *(f"{name}: {value}" for name, value in answer.headers.items())])
         by_right = {value.replace("-", "").casefold() for value in allowed}
-        yield from self._ids_in(text, by_right)
+        yield from self._bytes_in(text)
         kept = {part for value in (*allowed, document) for part in windows(value)}
         for encoding, view in views(self._without_chance(text, answer)):
             folded = view.casefold()
             found = {self.parts[part] for part in (windows(folded) & self.parts.keys()) - kept}
             if encoding != "reversed":
                 found |= {whose for whole, whose in self.wholes.items() if whole not in by_right and _stands_in(whole, folded)}
+            dashless = folded.replace("-", "")
+            found |= {whose for one, whose in self.ids.items() if one in dashless and one not in by_right}
             yield from (Trace(subject, path, encoding) for subject, path in sorted(found))
 
-    def _ids_in(self, text: str, by_right: Collection[str]) -> Iterator[Trace]:
-        for encoding, view in views(text):
-            dashless = view.replace("-", "").casefold()
-            yield from (Trace(*whose, encoding) for one, whose in self.ids.items() if one in dashless and one not in by_right)
+    def _bytes_in(self, text: str) -> Iterator[Trace]:
+        """Raw ids as they are: 16 bytes, which are no text."""
         pieces = [piece for piece in base64_bytes(text) if len(piece) >= 16]
+        everything = b"\n".join(pieces)
         for one, whose in self.ids.items():
-            if any(bytes.fromhex(one) in piece for piece in pieces):
+            if bytes.fromhex(one) in everything:
                 yield Trace(*whose, "bytes in base64")
 
     def _without_chance(self, text: str, answer: Answer) -> str:
         """Without the ids that are drawn anew for each answer: of many digits, seven stand in some value by chance."""
         told = (answer.body.get("extensions") or {}).get("disclosure") or {}
         for drawn in (*self.known_as, str(told.get("id", "")), answer.headers.get("x-request-id", "")):
-            if _UUID.fullmatch(drawn):
+            if _UUID.fullmatch(drawn) and drawn.replace("-", "") not in self.ids:
                 text = text.replace(drawn, "")
         return text
 

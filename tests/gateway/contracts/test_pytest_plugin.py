@@ -35,8 +35,12 @@ class Suite:
     data: Path
     url: str
 
-    async def run(self, *words: str) -> tuple[int, str]:
-        """`pytest ...` there: its exit status and all that it prints."""
+    async def run(self, *words: str, finds_plugins: bool = False) -> tuple[int, str]:
+        """`pytest ...` there: its exit status and all that it prints. finds_plugins: by itself; else it is told them."""
+        told = () if finds_plugins else ("-p", "gateway.contracts.pytest_plugin", "-p", "pytest_asyncio.plugin")
+        environment = {**os.environ, "GATEWAY_DATA": str(self.data)}
+        if told:
+            environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *(
@@ -47,13 +51,14 @@ class Suite:
                 "no:cacheprovider",
                 "-p",
                 "no:schemathesis",
+                *told,
                 "--rootdir",
                 str(self.folder),
                 *words,
                 "test_own.py",
             ),
             cwd=self.folder,
-            env={**os.environ, "GATEWAY_DATA": str(self.data)},
+            env=environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -96,7 +101,7 @@ def test_pytest_finds_the_plugin_by_itself() -> None:
 
 
 async def test_each_contract_is_a_test_among_the_adopters_own(suite: Suite) -> None:
-    status, printed = await suite.run("--gateway-url", suite.url, "--gateway-contracts", suite.shipped())
+    status, printed = await suite.run("--gateway-url", suite.url, "--gateway-contracts", suite.shipped(), finds_plugins=True)
 
     assert status == 0, printed
     assert f"{1 + len(list(SHIPPED.glob('*.yaml')))} passed" in printed
@@ -131,12 +136,12 @@ async def test_what_cannot_be_run_is_a_usage_error_that_says_what_is_wrong(suite
     broken = suite.a_contract("adlens.yaml", ("purpose: ad_measurement", "purpose: ads"))
     of_nobody = ("--gateway-url", "http://127.0.0.1:1")
 
-    found = [
-        await suite.run(*of_nobody),
-        await suite.run(*of_nobody, "--gateway-contracts", "nowhere"),
-        await suite.run(*of_nobody, "--gateway-contracts", broken),
-        await suite.run(*of_nobody, "--gateway-contracts", suite.shipped(), "--gateway-enrolment", "none.json"),
-    ]
+    found = await asyncio.gather(
+        suite.run(*of_nobody),
+        suite.run(*of_nobody, "--gateway-contracts", "nowhere"),
+        suite.run(*of_nobody, "--gateway-contracts", broken),
+        suite.run(*of_nobody, "--gateway-contracts", suite.shipped(), "--gateway-enrolment", "none.json"),
+    )
 
     told = ("needs --gateway-contracts", "nowhere cannot be read", "adlens.yaml:4: purpose: ", "none.json is no enrolment file")
     for (status, printed), text in zip(found, told, strict=True):
