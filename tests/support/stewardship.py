@@ -18,6 +18,7 @@ from gateway.stewardship.content import ChangeKind
 from gateway.stewardship.effect import Ground
 from gateway.stewardship.impact import Impact, impact_of
 from gateway.stewardship.roles import StaffRole
+from gateway.store.pool import Connection
 from scopes import CATEGORIES, PURPOSES, Purpose
 from tests.support.database import Database
 from tests.support.world import World, a_world
@@ -98,13 +99,19 @@ async def impact(office: Office, kind: ChangeKind, content: dict[str, Any]) -> I
         await conn.execute("reset role")
 
 
+async def a_member(owner: Connection, role: StaffRole) -> Actor:
+    """A new member of the staff under the duty of confidentiality; who signs in another way needs no password."""
+    actor = Actor(uuid4(), role.value, frozenset({role}), has_accepted=True, door=Door.CONSOLE)
+    await owner.execute(staff.ADD, actor.staff_id, role.value, role.value.title(), [role.value], None, None, None)
+    await staff.accept_confidentiality(owner, actor)
+    return actor
+
+
 async def a_token_of(world: World, role: StaffRole) -> str:
-    """Of a new member of the staff, for the commands; who signs in another way needs no password."""
-    staff_id = uuid4()
-    await world.owner.execute(staff.ADD, staff_id, role.value, role.value.title(), [role.value], None, None, None)
-    actor = Actor(staff_id, role.value, frozenset({role}), has_accepted=False, door=Door.CONSOLE)
-    await staff.accept_confidentiality(world.owner, actor)
-    return (await staff.make_token(world.owner, staff_id, label="test", lifetime=timedelta(hours=1))).text
+    """Of a new member of the staff, for the commands."""
+    actor = await a_member(world.owner, role)
+    assert actor.staff_id is not None
+    return (await staff.make_token(world.owner, actor.staff_id, label="test", lifetime=timedelta(hours=1))).text
 
 
 def a_scope(

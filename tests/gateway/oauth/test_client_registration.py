@@ -14,13 +14,13 @@ import pytest
 import pytest_asyncio
 
 from gateway.catalogue.weidandan import CATALOGUE
-from gateway.stewardship import changes, initial_tokens, staff
-from gateway.stewardship.actor import Actor, ActRefused, Door
+from gateway.stewardship import changes, initial_tokens
+from gateway.stewardship.actor import Actor, ActRefused
 from gateway.stewardship.effect import Ground
 from gateway.stewardship.roles import StaffRole
 from gateway.store.consents import PseudonymKeys
 from tests.support.oauth import Party, World, a_key, a_metadata, a_partner
-from tests.support.stewardship import MACHINE
+from tests.support.stewardship import MACHINE, a_member
 
 PATH = "/oauth/register"
 HOUR = timedelta(hours=1)
@@ -37,11 +37,7 @@ class Bureau:
         partner_id = await a_partner(self.world.owner)
         self.partner = await self.world.owner.fetchval("select name from gateway.partner where partner_id = $1", partner_id)
         for role in (StaffRole.STEWARD, StaffRole.APPROVER):
-            staff_id = uuid4()
-            await self.world.owner.execute(staff.ADD, staff_id, role.value, role.value, [role.value], None, None, None)
-            actor = Actor(staff_id, role.value, frozenset({role}), has_accepted=True, door=Door.GRAPHQL)
-            await staff.accept_confidentiality(self.world.owner, actor)
-            self.people[role] = actor
+            self.people[role] = await a_member(self.world.owner, role)
 
     async def token(self, lifetime: timedelta = HOUR) -> str:
         steward = self.people[StaffRole.STEWARD]

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,7 +20,12 @@ from authlib.common.security import generate_token
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 
+from gateway.catalogue.weidandan import CATALOGUE
 from gateway.settings import Settings
+from gateway.stewardship import changes, initial_tokens
+from gateway.stewardship.effect import Ground
+from gateway.stewardship.roles import StaffRole
+from gateway.store.consents import PseudonymKeys
 from gateway.subject import session
 from scopes import Purpose, pseudonym
 from tests.support.authorising import ALL, REDIRECT, SCOPE, Person, a_person, a_policy, a_scope
@@ -28,6 +34,7 @@ from tests.support.database import Database
 from tests.support.oauth import Party, a_client, a_partner
 from tests.support.packages import node_with
 from tests.support.served import served
+from tests.support.stewardship import a_member
 
 FOLDER = Path(__file__).resolve().parents[2] / "real_clients"
 PATIENCE_S = 60
@@ -124,6 +131,27 @@ async def test_openid_client_goes_the_whole_way_under_the_fapi_profile(scene: Sc
     assert did["introspected"]["cnf"].keys() == {"jkt"}
     assert (did["widened"], did["other_key"], did["unbound"]) == ("invalid_scope", "invalid_grant", "invalid_dpop_proof")
     assert (did["revoked"], did["replayed"], did["afterwards"]) == (False, "invalid_grant", "invalid_grant")
+
+
+async def test_openid_client_registers_itself_and_gets_a_token_once_it_is_approved(scene: Scene) -> None:
+    """RFC 7591, with an initial access token; policy 9.3: nothing before a second person approved it."""
+    node = await node_with(FOLDER, "openid-client")
+    steward, approver = [await a_member(scene.owner, role) for role in (StaffRole.STEWARD, StaffRole.APPROVER)]
+    partner = await scene.owner.fetchval("select name from gateway.partner where partner_id = $1", scene.partner_id)
+    token = (await initial_tokens.issue(scene.owner, steward, partner=partner, lifetime=timedelta(hours=1))).text
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(node, "register.mjs", cwd=FOLDER, stdin=pipe, stdout=pipe, stderr=pipe)
+
+    async with asyncio.timeout(PATIENCE_S):
+        did = await _exchange(process, {"issuer": scene.settings.issuer, "token": token})
+        [change] = await changes.listed(scene.owner, approver, state="proposed")
+        ground = Ground(CATALOGUE.fields, PseudonymKeys(scene.settings.key("pseudonym")))
+        await changes.approve(scene.owner, approver, ground, change_id=change.change_id)
+        approved = await _exchange(process, {})
+        await process.wait()
+
+    assert change.content["metadata"]["client_id"] == did["client_id"]
+    assert (did["before"], approved["after"]) == ("invalid_client", "bearer")
 
 
 async def _exchange(process: asyncio.subprocess.Process, line: dict[str, Any]) -> dict[str, Any]:
