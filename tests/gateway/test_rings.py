@@ -262,6 +262,49 @@ async def test_a_bound_token_sees_its_own_subject_alone(small_world: World) -> N
     assert await record(small_world, answer) == {mine: [0b1011]}
 
 
+ENDS = {
+    "revoked": ("update gateway.access_token set revoked_at = now() where client_id = $1", "TOKEN_REVOKED"),
+    "expired": ("update gateway.access_token set expires_at = now() where client_id = $1", "TOKEN_EXPIRED"),
+    "client suspended": ("update gateway.client set status = 'suspended' where client_id = $1", "TOKEN_REVOKED"),
+    "partner suspended": (
+        "update gateway.partner set status = 'suspended'"
+        " where partner_id = (select partner_id from gateway.client where client_id = $1)",
+        "NO_LIVE_GRANT",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "code"), ENDS.values(), ids=ENDS.keys())
+async def test_a_token_that_has_ended_gets_nothing_from_the_next_query_on_and_is_on_record(
+    small_world: World, change: str, code: str
+) -> None:
+    """policy 9.4: a worker that has answered it before asks the database again, in the statement that would give the data."""
+    partner_id, caller = await small_world.a_reader([CITY])
+    await small_world.a_consent(await small_world.a_subject(), partner_id)
+    before = await small_world.see(caller, "city")
+
+    await small_world.owner.execute(change, caller.client_id)
+    error = await refusal(small_world, caller, "{ subjects(first: 1) { edges { node { city } } } }")
+
+    assert len(before) == 1
+    assert error.code.value == code
+    kept = await small_world.owner.fetch("select code from gateway.refusal where token_id = $1", caller.token_id)
+    assert [row["code"] for row in kept] == [code]
+    assert await small_world.owner.fetchval("select count(*) from gateway.disclosure") == 1
+
+
+async def test_an_answer_that_shows_nobody_is_on_record(small_world: World) -> None:
+    """policy 6: what was asked, and that nothing came of it."""
+    _, caller = await small_world.a_reader([CITY])
+
+    answer = await small_world.ask(caller, "{ subjects(first: 1) { edges { node { city } } } }")
+
+    row = await small_world.owner.fetchrow("select disclosure_id, subject_count, token_id from gateway.disclosure")
+    assert row is not None
+    assert tuple(row) == (UUID(answer["extensions"]["disclosure"]["id"]), 0, caller.token_id)
+    assert await record(small_world, answer) == {}
+
+
 async def test_after_withdrawal_a_bound_token_answers_with_nobody(small_world: World) -> None:
     """policy 6.1: at once, under the same token."""
     partner_id = await small_world.a_partner()
