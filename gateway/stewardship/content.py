@@ -3,7 +3,7 @@
 Pydantic reads them strictly: an unknown member, a wrong type or an instant without a zone is refused with the place it stands at.
 """
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
@@ -25,7 +25,16 @@ from scopes import InvalidRedaction, InvalidRules, Purpose, Redaction, Role, Rul
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 ScopeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.:-]{0,62}$")]
 Line = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
-Instant = Annotated[AwareDatetime, AfterValidator(lambda instant: instant.astimezone(UTC))]
+
+
+def _in_utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("no calendar has this instant in UTC") from None
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Duty = Literal["confidentiality", "security", "deletion", "audit", "no_onward"]
 Days = Annotated[int, Field(ge=1, le=36_500)]
 DUTIES_NEEDED: Final = frozenset({"confidentiality", "security"})

@@ -45,6 +45,7 @@ select (d.disclosed_at at time zone 'UTC')::date as day, count(*) as disclosures
 select (r.refused_at at time zone 'UTC')::date as day, r.code, count(*) as refusals
   from gateway.refusal r
  where r.refused_at >= date_trunc('day', statement_timestamp(), 'UTC') - ($1 - 1) * interval '1 day'
+   and not exists (select from gateway.client c where c.client_id = r.client_id and c.is_contract_runner)
  group by 1, 2;
 
 -- name: consented_by_day
@@ -53,6 +54,7 @@ select (r.refused_at at time zone 'UTC')::date as day, r.code, count(*) as refus
 select (e.recorded_at at time zone 'UTC')::date as day, e.kind, count(*) as events
   from gateway.consent_event e
  where e.recorded_at >= date_trunc('day', statement_timestamp(), 'UTC') - ($1 - 1) * interval '1 day'
+   and not exists (select from gateway.subject s where s.subject_id = e.subject_id and s.is_synthetic)
  group by 1, 2;
 
 -- name: days

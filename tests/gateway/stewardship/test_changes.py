@@ -116,6 +116,13 @@ async def test_change_of_what_has_changed_meanwhile_is_proposed_anew(office: Off
     assert await active(office, "orders") == [2]
 
 
+async def test_instant_that_no_calendar_has_in_utc_is_an_invalid_change(office: Office) -> None:
+    for instant in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+        refused = await refusal(office.propose(ChangeKind.SCOPE, a_scope("orders", CITY, active_from=instant)))
+
+        assert (refused.code, [finding.path for finding in refused.findings]) == ("CHANGE_INVALID", ["active_from"])
+
+
 async def test_change_that_changes_nothing_is_refused(office: Office) -> None:
     content = a_scope("orders", CITY)
     await office.make(ChangeKind.SCOPE, content)

@@ -160,6 +160,26 @@ async def test_days_count_what_happened_today(office: Office) -> None:
     assert (today.consents_given, today.consents_narrowed, today.consents_withdrawn) == (1, 0, 1)
 
 
+async def test_days_leave_contract_runs_out(office: Office) -> None:
+    """What is answered to them, what is refused to them, and what their synthetic data subjects agree to."""
+    world = office.world
+    partner_id, _ = await world.a_reader([CITY])
+    await world.owner.execute(
+        "update gateway.client set is_contract_runner = true where client_id = $1", world.client_of(partner_id)
+    )
+    scope = await world.owner.fetchval("select scope from gateway.partner_grant where partner_id = $1", partner_id)
+    runner = await world.a_token(partner_id, scope, contract_run=True)
+    await world.a_consent(await world.a_subject(is_synthetic=True), partner_id)
+    await world.see(runner, "city")
+    await halts.add(world.owner, target="all", reason="incident")
+    with pytest.raises(GatewayError):
+        await world.see(runner, "city")
+
+    [today] = await overview.days(world.owner, office.people[StaffRole.OPERATOR], day_count=1)
+
+    assert (today.requests, today.disclosures, today.refusals, today.consents_given) == (0, 0, {}, 0)
+
+
 async def test_support_sees_one_subjects_consents_once_a_reason_is_on_record(office: Office) -> None:
     """Policy 9.3: the look itself leaves a row, the refused one too, and nothing of the account is shown."""
     world, helper = office.world, office.people[StaffRole.SUPPORT]
