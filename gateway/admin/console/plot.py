@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 220, 44, 24, 10
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 420, 210, 44, 24, 10
 COLOURS: Final = 6
 
 

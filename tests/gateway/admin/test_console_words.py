@@ -84,7 +84,7 @@ def test_bars_stand_on_each_other_and_none_is_taller_than_the_plot() -> None:
     days = [NOON.date()] * 3
     made = plot("x", "X", days, [Series("a", [1, 0, 3]), Series("b", [2, 0, 4])])
     assert [(bar.colour, bar.height > 0) for bar in made.bars] == [(0, True), (1, True), (0, True), (1, True)]
-    assert all(bar.y >= 10 and bar.y + bar.height <= 196.01 for bar in made.bars)
+    assert all(bar.y >= 10 and bar.y + bar.height <= 186.01 for bar in made.bars)
     assert made.bars[1].y + made.bars[1].height == pytest.approx(made.bars[0].y)
     assert made.rows[2] == (days[2], [3, 4])
     assert plot("y", "Y", days, [Series("a", [0, 0, 0])]).bars == []
