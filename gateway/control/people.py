@@ -27,13 +27,16 @@ def add(
     name: Annotated[str, typer.Option(help="The person's name, for the record.")],
     roles: Annotated[list[StaffRole], typer.Option("--role", help="Once for each role.")],
     *,
+    upstream_subject: Annotated[
+        str | None, typer.Option(help="Their `sub` at the upstream OpenID provider, to sign in by it in place of the password.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Name somebody, and print their password and the secret of their authenticator: neither can be shown again."""
     vault = Vault(Settings())
 
     async def run(conn: Connection, actor: Actor) -> Credentials:
-        return await staff.add(conn, actor, vault, login=login, name=name, roles=roles)
+        return await staff.add(conn, actor, vault, login=login, name=name, roles=roles, upstream_subject=upstream_subject)
 
     _tell_credentials(login, act(run), as_json=as_json)
 
