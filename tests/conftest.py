@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from tests.support.database import Database, Server, a_folder, a_server
 from tests.support.demo import Demo, a_demo
@@ -17,6 +18,9 @@ def pytest_configure() -> None:
     """What somebody's shell says about their own gateway says nothing about the tests'."""
     for name in [name for name in os.environ if name.startswith("GATEWAY_") or name == "DATABASE_URL"]:
         del os.environ[name]
+    # A busy machine is no defect: what a test draws is held to what it does, not to how long that took
+    settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("unhurried")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

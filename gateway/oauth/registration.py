@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
-from gateway.oauth.jose import ALGORITHMS, PublicKey, UnusableKey, certificate_thumbprint, public_key
+from gateway.oauth.jose import ALGORITHMS, PublicKey, UnusableKey, certificate_thumbprint, present_name, public_key
 
 PRIVATE_KEY: Final = "private_key_jwt"
 TLS_CLIENT: Final = "tls_client_auth"
@@ -306,6 +306,10 @@ def _one_of(allowed: tuple[str, ...]) -> Callable[[str, object], object]:
     return check
 
 
+def _algorithm(name: str, value: object) -> object:
+    return _one_of(ALGORITHMS)(name, present_name(value))
+
+
 def _some_of(allowed: tuple[str, ...]) -> Callable[[str, object], object]:
     def check(name: str, value: object) -> object:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
@@ -356,7 +360,7 @@ _MEMBERS: Mapping[str, Callable[[str, object], object]] = {
     "redirect_uris": _uris,
     "post_logout_redirect_uris": _uris,
     "token_endpoint_auth_method": _one_of(AUTH_METHODS),
-    "token_endpoint_auth_signing_alg": _one_of(ALGORITHMS),
+    "token_endpoint_auth_signing_alg": _algorithm,
     "grant_types": _some_of(GRANT_TYPES),
     "response_types": _some_of(RESPONSE_TYPES),
     "scope": _scope,

@@ -61,13 +61,18 @@ async def test_registered_rsa_key_signs_under_ps256_only(world: World, algorithm
     await world.refused(party, party.assertion(header={"alg": algorithm}))
 
 
-async def test_old_name_eddsa_is_refused(world: World) -> None:
-    """RFC 9864: the name is Ed25519 now; one name for one algorithm."""
-    party = await a_client(world.owner, world.settings, algorithm="Ed25519")
+@pytest.mark.parametrize("registered", [None, "EdDSA", "Ed25519"])
+async def test_eddsa_is_the_old_name_of_the_same_algorithm(world: World, registered: str | None) -> None:
+    """FAPI 2.0 5.4.1 says EdDSA over Ed25519, and most libraries do; RFC 9864 renamed it. It opens no other key's door."""
+    party = await a_client(world.owner, world.settings, algorithm="Ed25519", token_endpoint_auth_signing_alg=registered)
+    other = await a_client(world.owner, world.settings)
     signing_input = f"{segment({'alg': 'EdDSA'})}.{segment(party.claims())}"
     signature = signed_by(party, signing_input)
 
-    await world.refused(party, f"{signing_input}.{segment(signature)}")
+    await world.refused(party, f"{signing_input}.{segment(bytes(64))}")
+    await world.refused(other, f"{segment({'alg': 'EdDSA'})}.{segment(other.claims())}.{segment(signature)}")
+    answer = await world.http.post("/oauth/token", data=party.form(f"{signing_input}.{segment(signature)}"))
+    assert answer.status_code == 200, answer.text
 
 
 async def test_header_cannot_choose_an_algorithm_that_is_not_registered(world: World) -> None:
