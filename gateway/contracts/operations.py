@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any, Final
 from uuid import UUID
 
@@ -38,6 +39,8 @@ class Draw:
         self._catalogue, self._chooser = catalogue, random.Random(seed)  # noqa: S311 - drawn again the same way
         members = catalogue.subject.members.items()
         self._cut = {name for name, one in members if isinstance(one.shared, LeafList)}
+        shapes = (self._fragment, self._aliases, self._switches, self._variables, self._roots, self._small, self._me)
+        self._shapes = cycle([*shapes, self._named_purpose])
         self._lists = {one.shared.type_name: name for name, one in members if isinstance(one.shared, RowList)}
 
     def alone(self, path: str, ids: Sequence[UUID]) -> Iterator[Operation]:
@@ -50,21 +53,9 @@ class Draw:
             yield Operation("by id", f"{{ {roots} }}", (path,))
 
     def drawn(self, paths: Sequence[str], ids: Sequence[UUID]) -> Operation:
-        """Some of these fields in a shape that is drawn as well."""
+        """Some of these fields, in one shape after the other."""
         chosen = tuple(self._chooser.sample(list(paths), self._chooser.randint(1, min(6, len(paths)))))
-        shape = self._chooser.choice(
-            [
-                self._fragment,
-                self._aliases,
-                self._switches,
-                self._variables,
-                self._roots,
-                self._small,
-                self._me,
-                self._named_purpose,
-            ]
-        )
-        return shape(chosen, list(ids))
+        return next(self._shapes)(chosen, list(ids))
 
     def page(self, paths: Sequence[str]) -> Operation:
         """Everybody, with these fields."""

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import uuid4
 
+from gateway.catalogue.definition import Catalogue
 from gateway.contracts.breach import Breach, Sweeping
 from gateway.contracts.canaries import columns_of, with_canaries
 from gateway.contracts.client import Answer
 from gateway.contracts.operations import Operation
 from gateway.contracts.planting import plant, uproot
-from gateway.contracts.subjects import Synthetic
+from gateway.contracts.subjects import Synthetic, Value
 from gateway.store.consents import PseudonymKeys, fold_one
 from gateway.store.pool import Connection
 from scopes import Plan
@@ -60,14 +61,33 @@ class Worlds:
 
 
 def _other(found: Sweeping, plan: Plan, one: Synthetic) -> Synthetic:
-    """With other values where none of its own comes out; one who may not be seen has none at all."""
+    """With other values where none of its own comes out, and no rows where none of a list's do: their number is withheld as well.
+
+    One who may not be seen has none at all.
+    """
     if not found.promise.sees(one.name):
         return replace(one, values={})
     catalogue = found.run.catalogue
     other = with_canaries(one, columns_of([one], catalogue), catalogue, name=f"{one.name}-other")
     shown = {path for path in plan.fields if found.promise.shown(plan, one.name, path) is not None}
-    values = {path: value if path in shown else other.values[path] for path, value in one.values.items()}
+    told = {_list_of(catalogue, path) for path in shown}
+    values = {
+        path: _other_value(path in shown, _list_of(catalogue, path) in told, value, other.values[path])
+        for path, value in one.values.items()
+    }
     return replace(one, values=values)
+
+
+def _list_of(catalogue: Catalogue, path: str) -> str:
+    """What shares its rows with the field: its type, of the data subject's own lists each one itself."""
+    owner = path.partition(".")[0]
+    return path if owner == catalogue.subject.name else owner
+
+
+def _other_value(is_shown: bool, is_told: bool, value: Value, other: Value) -> Value:
+    if is_shown:
+        return value
+    return other if is_told or other is None or isinstance(other, str) else ()
 
 
 @asynccontextmanager

@@ -20,18 +20,21 @@ import uvicorn
 
 from gateway.app import create_app
 from gateway.catalogue.definition import Leaf
+from gateway.catalogue.weidandan import ADDRESSES, CATALOGUE
 from gateway.contracts.breach import Breach
-from gateway.contracts.opened import opened
+from gateway.contracts.opened import connected, opened
 from gateway.contracts.sweep import own_subjects, sweep
+from gateway.demo.partners import AGREED_AT, AGREED_UNTIL, RETENTION
 from gateway.request import authorise, fetch, serve
 from gateway.request.consent import IS_READABLE
 from gateway.request.redact import expression
 from gateway.request.run import read_pseudonym
 from gateway.request.statement import Statement, compile_statement
 from gateway.settings import Settings
+from gateway.store import grants
 from gateway.store.consents import STATES, PseudonymKeys, fold_all
 from gateway.watch.guard import App, Message, Receive, Send
-from scopes import Kind, Purpose, Redaction, Rung
+from scopes import Kind, Purpose, Redaction, Rung, ScopeField
 from tests.gateway.contracts.conftest import GENEROUS, Place, ServedPlace
 
 DRAWN = 8
@@ -40,16 +43,34 @@ EXPOSED = "Address.street"  # of which shopmate sees six characters
 
 
 async def test_the_gateway_as_it_is_gives_nothing_else(served_place: ServedPlace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every partner, purpose and field of the demo; and afterwards nothing of the sweep is left."""
+    """Every partner, purpose and field of the demo, and a token of two purposes; afterwards nothing of the sweep is left."""
     place = served_place.place
     monkeypatch.setenv("DATABASE_URL", place.url)
+    await grant_another_purpose(place, "citymap")
     async with opened(Settings(data=place.data), None, gateway_url=served_place.gateway_url) as run:
         results = await sweep(run, drawn=DRAWN)
 
-    assert {result.partner for result in results} >= {"adlens", "swiftmsg", "citymap", "overseas", "shopmate", "newcomer"}
+    assert {result.partner for result in results} >= {"adlens", "swiftmsg", "overseas", "shopmate", "newcomer"}
+    assert {result.purpose for result in results if result.partner == "citymap"} == {"location_service", "survey"}
     assert [finding for result in results for finding in result.findings] == []
     assert min(result.checks for result in results) > 80
     assert await place.conn.fetchval("select count(*) from platform.account") == len(run.subjects)
+
+
+async def grant_another_purpose(place: Place, partner: str) -> None:
+    reason = ScopeField(Redaction(Rung.REVEAL), "为了联系受访者。", "To reach whom to ask.")
+    fields = {"Subject.email": reason, "Subject.city": reason}
+    version = await grants.propose(place.conn, scope="survey.contact", purpose=Purpose.SURVEY, fields=fields)
+    await grants.activate(place.conn, scope="survey.contact", version=version, catalogue=CATALOGUE.fields)
+    await grants.give(
+        place.conn,
+        PseudonymKeys(place.settings.key("pseudonym")),
+        partner_id=await place.conn.fetchval("select partner_id from gateway.partner where name = $1", partner),
+        scope="survey.contact",
+        starts_at=AGREED_AT,
+        ends_at=AGREED_UNTIL,
+        retention=RETENTION,
+    )
 
 
 @dataclass(frozen=True)
@@ -191,6 +212,18 @@ def _known_although_unseen(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(fetch.Fetcher, "root", changed)
 
 
+def _list_as_long_as_it_is(patch: pytest.MonkeyPatch) -> None:
+    """Of addresses that are withheld, a null for each."""
+    listed = fetch._NodeWriter._list
+    each = "(select string_agg('null', ',') from platform.address x where x.subject_id = c.subject_id)"
+
+    def changed(self: Any, field: Any, table: Any, *rest: Any) -> str:
+        made = listed(self, field, table, *rest)
+        return made.replace("else 'null' end", f"else '[' || coalesce({each}, '') || ']' end") if table is ADDRESSES else made
+
+    patch.setattr(fetch._NodeWriter, "_list", changed)
+
+
 def _everybody(body: dict[str, Any], _secret: str) -> None:
     told = (body.get("extensions") or {}).get("disclosure")
     if told:
@@ -253,6 +286,7 @@ BREAKS: Mapping[str, Break] = {
     "somebody who is left out": Break(Breach.INVISIBLE, answer=lambda body, _secret: _edges(body)[-1:] and _edges(body).pop()),
     "a page that is cut before consent is asked": Break(Breach.PAGES, _cut_before_consent),
     "a page that begins with the one before": Break(Breach.PAGES, saying("s.pseudonym > ", "s.pseudonym >= ")),
+    "a withheld list that tells how long it is": Break(Breach.EXISTENCE, _list_as_long_as_it_is),
     "somebody who refuses and is known to": Break(Breach.EXISTENCE, _known_although_unseen),
     "a number of data subjects that nobody sees": Break(Breach.COUNT, answer=_everybody),
     "a key of a row in clear": Break(Breach.VALUE, _keys_in_clear),
@@ -381,6 +415,35 @@ async def test_a_gateway_that_is_broken_does_not_pass(
     kinds = {finding.found.partition(":")[0] for finding in result.findings}
     assert broken.breach.value in kinds, kinds
     assert secret not in repr(result.findings)
+
+
+async def test_what_cannot_be_looked_for_is_told(served_place: ServedPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A field that nobody has a value for is a finding; a table that takes no misshapen value is none."""
+    place = served_place.place
+    monkeypatch.setenv("DATABASE_URL", place.url)
+    await place.conn.execute("alter table platform.account add constraint digits check (mobile_number ~ '^[0-9]+$')")
+    try:
+        async with opened(Settings(data=place.data), None, gateway_url=served_place.gateway_url) as run:
+            for name, one in run.subjects.items():
+                values = {path: value for path, value in one.values.items() if path != "Subject.email"}
+                run.subjects = {**run.subjects, name: replace(one, values=values)}
+            [result] = await sweep(run, drawn=0, partners={"swiftmsg"})
+    finally:
+        await place.conn.execute("alter table platform.account drop constraint digits")
+
+    assert [(one.path, one.found) for one in result.findings] == [("Subject.email", Breach.NOT_PLANTED.value)]
+
+
+async def test_a_second_run_waits_for_the_first(served_place: ServedPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would meet data subjects that the first one plants, and lose its own to it."""
+    monkeypatch.setenv("DATABASE_URL", served_place.place.url)
+    settings = Settings(data=served_place.place.data)
+    async with connected(settings):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5), connected(settings):
+                pytest.fail("both at once")
+    async with connected(settings):
+        pass
 
 
 async def mend(place: Place) -> None:
