@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from gateway.oauth.authorization_request import OPENID
 from gateway.oauth.bearer import Holder, challenge, holder
-from gateway.oauth.details import TYPE
+from gateway.oauth.details import Details, stored
 from gateway.oauth.keys import AnyConnection
 from gateway.oauth.resource import resource_url
 from gateway.oauth.server import NO_STORE, Services
@@ -28,11 +28,12 @@ QUERY: Final = "grant_management_query"
 REVOKE: Final = "grant_management_revoke"
 
 # What is given just now, by the latest event of the consent. in: grant_id uuid, client_id text
-# row: subject_id, partner_id, consent_id uuid, purpose text, scopes text[], categories text[] (null: no consent), created_at,
-#      updated_at, ends_at timestamptz
+# row: subject_id, partner_id, consent_id uuid, purpose text, scopes text[], details text (what the request narrowed this grant to;
+#      null: nothing), categories text[] (null: no consent), created_at, updated_at, ends_at timestamptz
 # primary key of authorization_grant, consent_event_by_subject
 _FIND = """
-select g.subject_id, g.partner_id, g.consent_id, g.purpose, g.scopes, g.created_at, g.updated_at, g.ends_at,
+select g.subject_id, g.partner_id, g.consent_id, g.purpose, g.scopes, g.details::text as details, g.created_at, g.updated_at,
+       g.ends_at,
        (select e.categories from gateway.consent_event e
          where e.subject_id = g.subject_id and e.partner_id = g.partner_id and e.purpose = g.purpose
          order by e.event_id desc limit 1) as categories
@@ -87,9 +88,11 @@ async def _give_back(conn: AnyConnection, services: Services, row: Mapping[str, 
 
 def _document(row: Mapping[str, Any], services: Services) -> dict[str, object]:
     """Section 7.1: scopes with the resource they are for, and authorization_details."""
-    agreed = sorted(row["categories"] or ())
-    scopes = [name for name in row["scopes"] if name == OPENID or agreed]
-    details = [{"type": TYPE, "purpose": row["purpose"], "categories": agreed}] if agreed else []
+    agreed, narrowed = frozenset(row["categories"] or ()), stored(row["details"])
+    given = Details(Purpose(row["purpose"]), agreed) if narrowed is None and agreed else narrowed
+    held = None if given is None else given.within(agreed)
+    details = held.wire() if held is not None and held.categories else []
+    scopes = [name for name in row["scopes"] if name == OPENID or details]
     found: dict[str, object] = {
         "scopes": [{"scope": " ".join(scopes), "resources": [resource_url(services.settings)]}],
         "authorization_details": details,

@@ -3,6 +3,7 @@ Management for OAuth 2.0), and what revoking them ends (RFC 7009)."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx2
@@ -147,6 +148,18 @@ async def test_a_client_looks_at_its_grant_and_gives_it_back(world: World) -> No
         "select kind from gateway.consent_event where subject_id = $1 order by event_id", person.subject_id
     )
     assert [row["kind"] for row in kinds] == ["given", "withdrawn"]
+
+
+async def test_a_narrowed_grant_shows_no_more_than_it_was_narrowed_to(world: World) -> None:
+    """Grant Management 7.1: what this grant holds, not all that the same data subject agreed to in another."""
+    shop, person = await a_shop(world), await a_person(world.owner)
+    wanted = [{"type": "data_sharing", "purpose": "service_delivery", "categories": ["profile.city"], "retention": "P7D"}]
+    narrow = await shop.redeem(await authorised(shop, person, authorization_details=json.dumps(wanted)))
+    await shop.redeem(await authorised(shop, person))
+
+    found = (await asked(shop, f"/oauth/grants/{narrow['grant_id']}", await managing(shop))).json()
+
+    assert found["authorization_details"] == wanted
 
 
 async def test_a_grant_of_another_client_does_not_exist(world: World) -> None:
