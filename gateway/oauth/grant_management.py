@@ -28,8 +28,8 @@ QUERY: Final = "grant_management_query"
 REVOKE: Final = "grant_management_revoke"
 
 # What is given just now, by the latest event of the consent. in: grant_id uuid, client_id text
-# row: subject_id, partner_id, consent_id uuid, purpose text, scopes text[], details text (what the request narrowed this grant to;
-#      null: nothing), categories text[] (null: no consent), created_at, updated_at, ends_at timestamptz
+# row: subject_id, partner_id, consent_id uuid, purpose text, scopes text[], details text (what the request narrowed it to; null:
+#      nothing), categories text[] (null: no consent), created_at, updated_at, ends_at timestamptz
 # primary key of authorization_grant, consent_event_by_subject
 _FIND = """
 select g.subject_id, g.partner_id, g.consent_id, g.purpose, g.scopes, g.details::text as details, g.created_at, g.updated_at,

@@ -267,8 +267,8 @@ ENDS = {
     "expired": ("update gateway.access_token set expires_at = now() where client_id = $1", "TOKEN_EXPIRED"),
     "client suspended": ("update gateway.client set status = 'suspended' where client_id = $1", "TOKEN_REVOKED"),
     "partner suspended": (
-        "update gateway.partner set status = 'suspended'"
-        " where partner_id = (select partner_id from gateway.client where client_id = $1)",
+        """update gateway.partner set status = 'suspended'
+            where partner_id = (select partner_id from gateway.client where client_id = $1)""",
         "NO_LIVE_GRANT",
     ),
 }
