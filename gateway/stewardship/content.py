@@ -22,16 +22,17 @@ from pydantic import (
 from gateway.stewardship.actor import ActRefused, Finding, StaffCode
 from scopes import InvalidRedaction, InvalidRules, Purpose, Redaction, Role, Rules, ScopeField
 
+YEARS: Final = range(1900, 3000)
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 ScopeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.:-]{0,62}$")]
 Line = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
 
 
 def _in_utc(instant: datetime) -> datetime:
-    try:
-        return instant.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("no calendar has this instant in UTC") from None
+    """Drivers take the ends of the calendar for infinities, and spans are added to what is agreed."""
+    if not YEARS.start < instant.year < YEARS.stop:
+        raise ValueError(f"an instant lies between {YEARS.start} and {YEARS.stop}")
+    return instant.astimezone(UTC)
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]

@@ -116,8 +116,14 @@ async def test_change_of_what_has_changed_meanwhile_is_proposed_anew(office: Off
     assert await active(office, "orders") == [2]
 
 
-async def test_instant_that_no_calendar_has_in_utc_is_an_invalid_change(office: Office) -> None:
-    for instant in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+async def test_instant_at_the_end_of_the_calendar_is_an_invalid_change(office: Office) -> None:
+    """No calendar has the first and the last in UTC, and the driver takes the others for infinity."""
+    for instant in (
+        "0001-01-01T00:00:00+14:00",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.999999Z",
+        "9999-12-31T23:59:59-14:00",
+    ):
         refused = await refusal(office.propose(ChangeKind.SCOPE, a_scope("orders", CITY, active_from=instant)))
 
         assert (refused.code, [finding.path for finding in refused.findings]) == ("CHANGE_INVALID", ["active_from"])
