@@ -29,6 +29,7 @@ KEPT_FOR: Final[Mapping[str, timedelta]] = MappingProxyType(
         "refresh_token": A_DAY,
         "authorization_request": A_DAY,
         "session": A_DAY,
+        "staff_session": timedelta(days=365),  # the access review tells when somebody was last here
         "ceremony": A_DAY,
         "assertion_replay": A_DAY,
         "proof_replay": A_DAY,

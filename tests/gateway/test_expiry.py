@@ -46,6 +46,11 @@ ROWS = {
     "session": """
         insert into gateway.session (session_id, token_sha256, subject_id, acr, authenticated_at, expires_at)
         select $2, sha256($2::uuid::text::bytea), subject_id, 'pwd', now(), now() - $1::interval from gateway.subject""",
+    "staff_session": """
+        with somebody as (
+            insert into gateway.staff (staff_id, login, name, roles) values ($2, $2::uuid::text, 'x', '{}') returning staff_id)
+        insert into gateway.staff_session (session_id, token_sha256, staff_id, acr, expires_at)
+        select $2, sha256($2::uuid::text::bytea), staff_id, 'passkey', now() - $1::interval from somebody""",
     "ceremony": """
         insert into gateway.ceremony (ceremony_sha256, kind, state, expires_at)
         values (sha256($2::uuid::text::bytea), 'upstream', '{}', now() - $1::interval)""",

@@ -18,7 +18,7 @@ from gateway.subject.passkeys import LABEL_MAX, Party, PasskeyRefused, id_of
 from gateway.subject.passkeys_page import nothing, options_response
 
 PATH: Final = "/admin/own"
-DAYS: Final = (1, 7, 30, 90)
+DAYS: Final = (7, 30, 90)
 
 
 class Own:

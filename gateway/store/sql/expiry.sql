@@ -63,6 +63,17 @@ with gone as (
     returning 1)
 select count(*) from gone;
 
+-- name: staff_session
+-- in:  kept for interval, count integer
+-- row: count bigint
+-- staff_session_by_expiry
+with gone as (
+    delete from gateway.staff_session where session_id in (
+        select session_id from gateway.staff_session where expires_at < statement_timestamp() - $1::interval
+         order by expires_at limit $2 for update skip locked)
+    returning 1)
+select count(*) from gone;
+
 -- name: ceremony
 -- in:  kept for interval, count integer
 -- row: count bigint

@@ -137,7 +137,7 @@ async def test_a_steward_proposes_and_an_approver_who_sees_the_impact_lets_it_ta
     impact = await other.locator("#impact").inner_text()
     await _look(other, "change")
     await other.get_by_role("button", name="Approve").click()
-    await other.get_by_role("status").wait_for()
+    await other.get_by_text("Approved.").wait_for()
     changed = await shop.ask()
 
     assert "gains" in impact
