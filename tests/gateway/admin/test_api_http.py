@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.support.admin import PATH, AdminDoor
 from tests.support.admin_roots import every_root
+from tests.support.world import WAIT_S
 
 QUERY = b'{"query":"{ me { login } }"}'
 MARK = "S3CRETMARK"
@@ -227,3 +229,29 @@ async def test_every_string_argument_takes_any_text(door: AdminDoor) -> None:
                     reply = await door.by(login, root.document.replace('"x"', json.dumps(text, ensure_ascii=False)))
                     assert reply.status in {200, 403}, root.name
                     assert reply.code != "INTERNAL"
+
+
+async def test_a_database_that_is_away_is_told_as_such(door: AdminDoor) -> None:
+    """503, before the token is known and in the middle of an act alike; nothing of the act stays."""
+    owner = door.office.world.owner
+    name = await owner.fetchval("select current_database()")
+    others = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()"
+    halt = document('mutation { halt(reason: "in the middle") }')
+    operator = {"Authorization": f"Bearer {door.tokens['operator']}"}
+
+    async with owner.transaction():
+        await owner.execute("lock table gateway.halt in access exclusive mode")
+        acting = asyncio.ensure_future(send(door, halt, **operator))
+        async with asyncio.timeout(WAIT_S):
+            while not await owner.fetchval("select exists (select from pg_locks where not granted)"):
+                pass
+        await owner.execute(others, name)
+        assert await acting == (503, "UNAVAILABLE")
+    assert await owner.fetchval("select count(*) from gateway.halt where reason = 'in the middle'") == 0
+    await owner.execute(f"alter database {name} set default_transaction_read_only = on")
+    await owner.execute(others, name)
+    try:
+        assert await send(door, QUERY) == (503, "UNAVAILABLE")
+    finally:
+        await owner.execute(f"alter database {name} reset default_transaction_read_only")
+        await owner.execute(others, name)
