@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from gateway.settings import Settings
-from gateway.subject.cookies import HOST_PREFIX, Cookie, put
+from gateway.subject.cookies import HOST_PREFIX, Cookie, is_secure, put
 from gateway.subject.texts import LANGUAGES, Language, Texts
 from gateway.subject.wording import Sentences
 from gateway.subject.words import LOCALE, Words
@@ -40,6 +40,8 @@ HEADERS: Final[Mapping[str, str]] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
 }
+OVER_TLS: Final[Mapping[str, str]] = {"Strict-Transport-Security": "max-age=31536000"}
+"""For a year (RFC 6797 6.1), this host alone: its siblings are not ours to speak for."""
 POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; "
     "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
@@ -80,6 +82,7 @@ class Pages:
 
     def __init__(self, settings: Settings, *more: Shelf) -> None:
         self._settings, self._texts = settings, Texts.load(*(shelf.folder / "text" for shelf in more))
+        self._kept_safe = OVER_TLS if is_secure(settings) else {}
         shelves = (*more, OWN)
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader([shelf.folder / "templates" for shelf in shelves]),
@@ -129,7 +132,8 @@ class Pages:
             }
         )
         policy = f"{POLICY} {form_action}".rstrip()
-        response = HTMLResponse(html, status, {**HEADERS, "Content-Security-Policy": policy, "Content-Language": language})
+        headers = {**HEADERS, **self._kept_safe, "Content-Security-Policy": policy, "Content-Language": language}
+        response = HTMLResponse(html, status, headers)
         if request.query_params.get("lang") == language:
             put(response, self._settings, Cookie.LANGUAGE, language)
         return response

@@ -119,6 +119,18 @@ async def test_browser_is_never_told_to_send_its_form_on(world: World) -> None:
     assert page.headers["referrer-policy"] == "same-origin"
 
 
+async def test_no_script_of_another_site_reads_the_authorization_endpoint(world: World) -> None:
+    """FAPI 2.0 5.2.3: it is for browsers that go there, and answers no cross-origin request."""
+    shop = await a_shop(world)
+    address, origin = f"/oauth/authorize?{urlencode(parameters(shop, a_verifier()[1]))}", {"Origin": "https://evil.example"}
+
+    asked = await world.http.get(address, headers=origin)
+    preflight = await world.http.options(address, headers={**origin, "Access-Control-Request-Method": "GET"})
+
+    assert asked.status_code == 303
+    assert not [name for answer in (asked, preflight) for name in answer.headers if name.startswith("access-control-")]
+
+
 async def test_no_cache_keeps_an_answer_whatever_becomes_of_the_request(world: World) -> None:
     """RFC 9700 4.3, RFC 6749 5.1: a redirect carries a code, which nothing on the way may keep."""
     shop = await a_shop(world)

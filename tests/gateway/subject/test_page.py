@@ -135,6 +135,16 @@ async def test_every_page_is_sent_under_headers_that_let_nothing_foreign_in(hous
             assert headers["referrer-policy"] == "same-origin"
 
 
+@pytest.mark.parametrize(("address", "told"), [("https://share.example", True), ("http://localhost:8080", False)])
+def test_over_tls_browsers_are_told_to_stay_there(tmp_path: Path, address: str, told: bool) -> None:
+    """FAPI 2.0 5.2.3: whoever strips TLS off on the way gets nobody who has been here before (RFC 6797 6.1)."""
+    pages = Pages(Settings(data=tmp_path, base_url=address))
+
+    headers = pages.render(_request(), "error.html", why="forged").headers
+
+    assert headers.get("strict-transport-security") == ("max-age=31536000" if told else None)
+
+
 async def test_who_got_lost_finds_the_way_back(house: House) -> None:
     """An address that leads nowhere is told in the reader's language; the site's own leads to the data subject's pages."""
     async with house.a_visitor() as visitor:
