@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
@@ -225,8 +226,15 @@ def _stop(text: str, status: int) -> NoReturn:
     raise SystemExit(status)
 
 
+def _is_text(word: str) -> bool:
+    """Bytes that are not UTF-8 come as halves of characters, which no text of the database holds."""
+    return not any("\ud800" <= character <= "\udfff" for character in word)
+
+
 def main() -> None:
     """The entry point: every planned failure becomes one line and its exit status."""
+    if not all(map(_is_text, sys.argv)):
+        _stop("the command line is not UTF-8", USAGE)
     try:
         app()
     except KeyboardInterrupt:

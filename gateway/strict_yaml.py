@@ -124,8 +124,20 @@ class _Reviewer:
         shape = _SHAPES.get(kind or "")
         if kind is None or (shape is not None and not (isinstance(node, yaml.ScalarNode) and shape.match(node.value))):
             raise self._flaw(node, "a tag: there are texts, whole numbers, true, false, null, lists and maps")
+        if isinstance(node, yaml.ScalarNode):
+            node.value = self._text(node)
         if kind == "int" and len(node.value) > WHOLE_DIGITS:
             raise self._flaw(node, "a number of too many digits")
+
+    def _text(self, node: yaml.ScalarNode) -> str:
+        """With the pairs joined that JSON writes other characters as. No text of JSON, UTF-8 or the database holds the rest."""
+        try:
+            text = str(node.value).encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            raise self._flaw(node, "half a character") from None
+        if "\0" in text:
+            raise self._flaw(node, "a character that no text holds")
+        return text
 
     def _inner(self, node: yaml.Node) -> list[yaml.Node]:
         if isinstance(node, yaml.SequenceNode):
@@ -134,7 +146,10 @@ class _Reviewer:
             return []
         keys: set[str] = set()
         for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.value in keys or key.tag != _TEXT:
+            if not isinstance(key, yaml.ScalarNode) or key.tag != _TEXT:
+                raise self._flaw(key, "a key is a text that stands once")
+            key.value = self._text(key)
+            if key.value in keys:
                 raise self._flaw(key, "a key is a text that stands once")
             keys.add(key.value)
         return [value for _, value in node.value]

@@ -41,6 +41,7 @@ RESPONSE_TYPES: Final = ("code",)
 KEYS_MAX: Final = 16  # an assertion without `kid` is tried against each that fits
 URIS_MAX: Final = 32
 DOCUMENT_MAX: Final = 65_536
+DEPTH_MAX: Final = 16  # nothing that a key set needs lies deeper
 
 _CLIENT_ID = re.compile(r"[\x21-\x7e]{1,255}")  # RFC 6749 A.1, without the space
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,255}")  # RFC 6749 A.4
@@ -249,9 +250,21 @@ def _text_of(document: Mapping[str, object]) -> str:
         text.encode()
     except (UnicodeEncodeError, RecursionError, TypeError, ValueError):
         raise InvalidClientMetadata(Fault.MALFORMED, "jwks") from None
-    if "\\u0000" in text or len(text) > DOCUMENT_MAX:
+    if "\\u0000" in text or len(text) > DOCUMENT_MAX or _is_too_deep(document):
         raise InvalidClientMetadata(Fault.MALFORMED, "jwks")
     return text
+
+
+def _is_too_deep(document: Mapping[str, object]) -> bool:
+    level: list[object] = [document]
+    for _ in range(DEPTH_MAX):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, Mapping | list)
+            for inner in (one.values() if isinstance(one, Mapping) else one)
+        ]
+    return bool(level)
 
 
 def _list(value: object) -> tuple[str, ...]:

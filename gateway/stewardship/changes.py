@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from gateway.stewardship.actor import Actor, ActRefused, StaffCode, acting, permit
-from gateway.stewardship.content import ChangeKind, read
+from gateway.stewardship.content import ChangeKind, is_storable, read
 from gateway.stewardship.effect import Ground, base_of, check, complete, prepare, take_effect
 from gateway.stewardship.roles import Act
 from gateway.store.grants import GrantError
@@ -188,4 +188,4 @@ def _change(row: asyncpg.Record) -> Change:
 def _named(content: Mapping[str, Any]) -> str:
     """Under what a proposal that cannot be read is recorded: a name that could be one."""
     named = next((content[key] for key in ("scope", "partner", "name") if key in content), "")
-    return named[:63] if isinstance(named, str) else ""
+    return named[:63] if isinstance(named, str) and is_storable(named) else ""

@@ -3,6 +3,7 @@
 Pydantic reads them strictly: an unknown member, a wrong type or an instant without a zone is refused with the place it stands at.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
@@ -38,6 +39,7 @@ def _in_utc(instant: datetime) -> datetime:
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Duty = Literal["confidentiality", "security", "deletion", "audit", "no_onward"]
 Days = Annotated[int, Field(ge=1, le=36_500)]
+DEEPEST: Final = 40
 DUTIES_NEEDED: Final = frozenset({"confidentiality", "security"})
 """Policy 6.2: what every agreement binds its partner to."""
 
@@ -230,6 +232,8 @@ FORMS: Final[dict[ChangeKind, type[Content]]] = {
 
 def read(kind: ChangeKind, wire: object) -> Content:
     """Content in its form. Raises ActRefused CHANGE_INVALID with what is wrong where, and no value of it."""
+    if (unheld := _unstorable(wire)) is not None:
+        raise ActRefused(StaffCode.CHANGE_INVALID, "the change is not one that can be", (unheld,))
     try:
         return FORMS[kind].model_validate(wire)
     except ValidationError as invalid:
@@ -238,3 +242,25 @@ def read(kind: ChangeKind, wire: object) -> Content:
             for error in invalid.errors(include_input=False, include_url=False, include_context=False)
         )
         raise ActRefused(StaffCode.CHANGE_INVALID, "the change is not one that can be", found) from None
+
+
+def is_storable(text: str) -> bool:
+    """Whether the database holds such a text: PostgreSQL knows no NUL, and UTF-8 no lone surrogate."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _unstorable(wire: object) -> Finding | None:
+    """What the database does not hold, and where. Without recursion: nobody has bounded the depth yet."""
+    waiting: list[tuple[tuple[str, ...], object]] = [((), wire)]
+    while waiting:
+        way, value = waiting.pop()
+        names = [value] if isinstance(value, str) else list(map(str, value)) if isinstance(value, Mapping) else []
+        if not all(map(is_storable, names)):
+            return Finding(".".join(way), "a character that no text of the database holds")
+        if len(way) > DEEPEST:
+            return Finding(".".join(way[:1]), "nested too deeply")
+        if isinstance(value, Mapping):
+            waiting += [((*way, str(name)), inner) for name, inner in value.items()]
+        elif isinstance(value, list):
+            waiting += [((*way, str(index)), inner) for index, inner in enumerate(value)]
+    return None

@@ -35,12 +35,15 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         (b"a: &a [*a]\n", 1),
         (b"a: " + b"9" * 5000, 1),
         (b"a: 1\n---\nb: 2\n", 2),
+        (b'a: 1\nb: "\\0"\n', 2),
+        (b'a: 1\n"\\ud800": 1\n', 2),
+        (b'a: 1\nb: "\\udc00\\ud800"\n', 2),
         (b"a: [1\nb: 2\n", 2),
         (b"[" * 5000, 1),
         (b"a: " + b"x" * strict_yaml.LARGEST, 1),
         (BOMB.encode(), 6),
     ],
-    ids=range(20),
+    ids=range(23),
 )
 def test_what_is_wrong_is_told_with_file_and_line(tmp_path: Path, content: bytes, line: int) -> None:
     path = tmp_path / "one.yaml"
@@ -55,11 +58,11 @@ def test_what_is_wrong_is_told_with_file_and_line(tmp_path: Path, content: bytes
 def test_plain_words_mean_what_they_mean_in_json(tmp_path: Path) -> None:
     """`off` is a word and a date is a text; an alias stands for what it names."""
     path = tmp_path / "one.yaml"
-    path.write_text("a: off\nb: 2026-11-28\nc: 012\nd: 12\ne: true\nf: ~\ng: &g [1]\nh: *g\n")
+    path.write_text('a: off\nb: 2026-11-28\nc: 012\nd: 12\ne: true\nf: ~\ng: &g [1]\nh: *g\ni: "\\ud83d\\ude00"\n')
 
     value = strict_yaml.read(path).value
 
-    assert value == {"a": "off", "b": "2026-11-28", "c": "012", "d": 12, "e": True, "f": None, "g": [1], "h": [1]}
+    assert value == {"a": "off", "b": "2026-11-28", "c": "012", "d": 12, "e": True, "f": None, "g": [1], "h": [1], "i": "😀"}
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

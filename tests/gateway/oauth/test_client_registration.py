@@ -215,3 +215,15 @@ async def test_only_a_steward_issues_a_token_for_a_while_and_it_stands_nowhere(b
     rows = await owner.fetch("select t::text as line from gateway.initial_token t union select a::text from gateway.act a")
     assert len(rows) >= 6
     assert not [row for row in rows if text in row["line"]]
+
+
+@pytest.mark.parametrize("depth", [20, 300, 900])
+async def test_metadata_that_lie_too_deep_are_refused(bureau: Bureau, depth: int) -> None:
+    key: Any = "x"
+    for _ in range(depth):
+        key = [key]
+    metadata = {**wanted(), "jwks": {"keys": [*wanted()["jwks"]["keys"], {"kty": "unheard of", "deep": key}]}}  # type: ignore[index]
+
+    answer = await bureau.register(await bureau.token(), metadata)
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")

@@ -195,6 +195,29 @@ async def test_content_that_is_none_is_refused_where_it_is_wrong(office: Office)
     assert "squint" not in repr(refused.findings)
 
 
+@pytest.mark.parametrize("text", ["\0", "\ud800"])
+async def test_text_that_the_database_does_not_hold_is_a_typed_refusal(office: Office, text: str) -> None:
+    for changed, place in (
+        ({"legal_name": f"a{text}"}, "legal_name"),
+        ({"name": text}, "name"),
+        ({"duties": [text]}, "duties.0"),
+    ):
+        refused = await refusal(office.propose(ChangeKind.PARTNER, a_partner(office.world, "shop") | changed))
+        assert (refused.code, [finding.path for finding in refused.findings]) == ("CHANGE_INVALID", [place])
+    refused = await refusal(office.propose(ChangeKind.CLIENT, {"partner": "shop", "metadata": {text: 1}}))
+    assert (refused.code, [finding.path for finding in refused.findings]) == ("CHANGE_INVALID", ["metadata"])
+
+
+async def test_content_that_lies_too_deep_is_a_typed_refusal(office: Office) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(2_000):
+        deep = {"deep": deep}
+
+    refused = await refusal(office.propose(ChangeKind.CLIENT, {"partner": "shop", "metadata": deep}))
+
+    assert (refused.code, [finding.path for finding in refused.findings]) == ("CHANGE_INVALID", ["metadata"])
+
+
 async def test_scheduled_version_takes_over_at_its_instant(office: Office) -> None:
     """Until then the one before it counts, and one that comes in between."""
     soon = datetime.now(UTC) + timedelta(days=10)
