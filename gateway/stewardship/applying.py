@@ -13,6 +13,7 @@ from uuid import UUID
 from gateway.catalogue.definition import Catalogue
 from gateway.stewardship import changes
 from gateway.stewardship.actor import Actor, ActRefused, Finding, StaffCode, acting
+from gateway.stewardship.changes import is_stale
 from gateway.stewardship.configuration import Configuration, Item, normal_metadata, plan
 from gateway.stewardship.content import ChangeKind, read
 from gateway.stewardship.effect import Ground
@@ -62,23 +63,42 @@ async def apply(
     """
     async with acting(conn, actor, Act.CHANGE_PROPOSE, reason=reason, needs_reason=True) as entry:
         await conn.execute(LOCK_APPLYING)  # two who apply the same at once propose it once
-        waiting = await changes.listed(conn, actor, state="proposed", row_count=PENDING_MOST)
-        pending = {_key(one.kind, one.content): one.change_id for one in waiting}
+        waiting = await _waiting(conn, actor)
         items = await planned(conn, actor, catalogue, wanted)
-        found = tuple([await _applied(conn, actor, ground, item, pending, reason) for item in items])
+        found = tuple([await _applied(conn, actor, ground, item, waiting, reason) for item in items])
         entry.after = {"changes": [str(one.change_id) for one in found if one.outcome is Outcome.PROPOSED]}
     return found
 
 
-async def _applied(
-    conn: AnyConnection, actor: Actor, ground: Ground, item: Item, pending: Mapping[str, UUID], reason: str
-) -> Applied:
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """By what they would do. stale: of one's own, what nobody can approve any more."""
+
+    pending: Mapping[str, UUID]
+    stale: Mapping[str, UUID]
+
+
+async def _waiting(conn: AnyConnection, actor: Actor) -> _Waiting:
+    pending: dict[str, UUID] = {}
+    stale: dict[str, UUID] = {}
+    for one in await changes.listed(conn, actor, state="proposed", row_count=PENDING_MOST):
+        if not await is_stale(conn, one):
+            pending[_key(one.kind, one.content)] = one.change_id
+        elif one.proposed_by == actor.staff_id:
+            stale[_key(one.kind, one.content)] = one.change_id
+    return _Waiting(pending, stale)
+
+
+async def _applied(conn: AnyConnection, actor: Actor, ground: Ground, item: Item, waiting: _Waiting, reason: str) -> Applied:
     if item.kind is None:
         return Applied(item, Outcome.BY_COMMAND)
-    if (waits := pending.get(_key(item.kind, item.content))) is not None:
+    key = _key(item.kind, item.content)
+    if (waits := waiting.pending.get(key)) is not None:
         return Applied(item, Outcome.PENDING, waits)
     if item.must:
         return Applied(item, Outcome.WAITS, waits_for=tuple(sorted(item.must)))
+    if (stale := waiting.stale.get(key)) is not None:
+        await changes.withdraw(conn, actor, change_id=stale)
     try:
         change_id = await changes.propose(conn, actor, ground, kind=item.kind, content=item.content, reason=reason)
     except ActRefused as refused:

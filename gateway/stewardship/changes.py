@@ -148,6 +148,14 @@ async def listed(
     return [_change(row) for row in await conn.fetch(CHANGES, state, target, after, row_count)]
 
 
+async def is_stale(conn: AnyConnection, change: Change) -> bool:
+    """Whether what it would replace is no longer what it was: nobody can approve it any more."""
+    try:
+        return await base_of(read(change.kind, change.content), conn) != change.base
+    except ActRefused:
+        return True
+
+
 async def _prepare(conn: AnyConnection, actor: Actor, ground: Ground, change_id: UUID) -> None:
     """Only for who may approve this change now; what speaks against it is said, and recorded, by who decides."""
     row = await conn.fetchrow(CHANGE, change_id) if actor.has_accepted and actor.may(Act.CHANGE_APPROVE) else None

@@ -16,7 +16,6 @@ from gateway.stewardship.content import (
     ChangeKind,
     Days,
     Instant,
-    Line,
     PartnerContent,
     RulesContent,
     ScopeContent,
@@ -49,7 +48,7 @@ class GrantPart(_Part):
 class OperationPart(_Part):
     """A document that is registered for the partner, to the letter."""
 
-    label: Line
+    label: Annotated[str, Field(min_length=1, pattern=r"\S")]
     document: Annotated[str, Field(min_length=1, max_length=1_000_000)]
 
     @property
@@ -200,7 +199,7 @@ def _partners(standing: Standing, wanted: Configuration) -> Iterator[Item]:
             yield Item(step, ChangeKind.PARTNER, title, after.registration(), differences)
         must = own if before is None else frozenset[str]()
         for item in (*_clients(before, after), *_grants(standing, before, after), *_operations(before, after)):
-            yield replace(item, needs=item.needs | own, must=must)
+            yield replace(item, needs=item.needs | own, must=item.must | must)
 
 
 def _clients(before: PartnerForm | None, after: PartnerForm) -> Iterator[Item]:
@@ -240,14 +239,20 @@ def _grants(standing: Standing, before: PartnerForm | None, after: PartnerForm) 
             left.remove(found)
         elif want.ends_at > standing.now:
             new.append(want)
-    for held, grant_id in left:
-        told = held.model_dump(mode="json")
-        content = {"grant_id": grant_id, "partner": after.name, "scope": held.scope}
-        yield Item(Step.END, ChangeKind.GRANT_END, f"grant of {held.scope} to {after.name}", content, _differences(told, {}))
     for want in new:
-        told, title = want.model_dump(mode="json"), f"grant of {want.scope} to {after.name}"
-        needs = frozenset({f"scope {want.scope}"})
-        yield Item(Step.ADD, ChangeKind.GRANT, title, {"partner": after.name, **told}, _differences({}, told), needs)
+        told, needs = want.model_dump(mode="json"), frozenset({f"scope {want.scope}"})
+        yield Item(
+            Step.ADD, ChangeKind.GRANT, _grant(want, after), {"partner": after.name, **told}, _differences({}, told), needs
+        )
+    for held, grant_id in left:
+        told, title = held.model_dump(mode="json"), f"{_grant(held, after)} until {held.ends_at.isoformat()}"
+        content = {"grant_id": grant_id, "partner": after.name, "scope": held.scope}
+        successors = frozenset(_grant(one, after) for one in new if one.scope == held.scope)  # first, or the flow would stop
+        yield Item(Step.END, ChangeKind.GRANT_END, title, content, _differences(told, {}), must=successors)
+
+
+def _grant(grant: GrantPart, partner: PartnerForm) -> str:
+    return f"grant of {grant.scope} to {partner.name}"
 
 
 def _is_same(held: GrantPart, want: GrantPart) -> bool:

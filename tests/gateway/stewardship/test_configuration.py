@@ -323,11 +323,45 @@ async def test_files_become_what_stands_by_approvals_alone_and_in_their_order(of
     ended = await _apply(office, without)
     assert [(one.item.step, one.item.title) for one in ended] == [
         (Step.END, "client c of shop"),
-        (Step.END, "grant of orders to shop"),
+        (Step.END, f"grant of orders to shop until {shop.grants[0].ends_at.isoformat()}"),
         (Step.END, "scope orders"),
     ]
     await _approve_all(office)
     assert await _apply(office, without) == ()
+
+
+async def test_a_grant_is_followed_by_another_without_a_gap(office: Office) -> None:
+    """The new one stands before the old one ends."""
+    await office.make(ChangeKind.PARTNER, a_partner(office.world, "shop"))
+    await office.make(ChangeKind.SCOPE, a_scope("orders", CITY))
+    await office.make(ChangeKind.GRANT, a_grant(office.world, "shop", "orders"))
+    before = await _exported(office)
+    shop = before.partners["shop"]
+    longer = shop.grants[0].model_copy(update={"ends_at": shop.grants[0].ends_at + timedelta(days=30), "starts_at": None})
+    wanted = replace(before, partners={"shop": shop.model_copy(update={"grants": [longer]})})
+
+    first = await _apply(office, wanted)
+    await _approve_all(office)
+    second = await _apply(office, wanted)
+    await _approve_all(office)
+
+    assert [(one.item.step, one.outcome) for one in first] == [(Step.ADD, Outcome.PROPOSED), (Step.END, Outcome.WAITS)]
+    assert [(one.item.step, one.outcome) for one in second] == [(Step.END, Outcome.PROPOSED)]
+    assert await _apply(office, wanted) == ()
+
+
+async def test_what_has_grown_stale_is_proposed_anew(office: Office) -> None:
+    """Nobody could approve it any more; what waits of it is withdrawn."""
+    await office.make(ChangeKind.SCOPE, a_scope("orders", CITY))
+    wanted = replace(await _exported(office), scopes={"orders": ScopeContent.model_validate(a_scope("orders", CITY, REAL_NAME))})
+    [first] = await _apply(office, wanted)
+    await office.make(ChangeKind.SCOPE, a_scope("orders", CITY, "Subject.email"))
+
+    [second] = await _apply(office, wanted)
+
+    assert (second.outcome, second.change_id != first.change_id) == (Outcome.PROPOSED, True)
+    await _approve_all(office)
+    assert await _apply(office, wanted) == ()
 
 
 async def _approve_all(office: Office) -> None:
