@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.stewardship.roles import PERMITTED
 from tests.support.admin import PATH, AdminDoor
 from tests.support.admin_roots import every_root
 from tests.support.world import WAIT_S
@@ -222,13 +223,14 @@ async def test_introspection_needs_a_token_and_any_will_do(door: AdminDoor) -> N
 
 async def test_every_string_argument_takes_any_text(door: AdminDoor) -> None:
     """What the columns and names of the registers are made of is not what people type."""
-    for text in ("", " ", "'; drop table gateway.act; --", "\u202e\U0001f600", "x" * 20_000, "%s{}[]\\", "A" * 64):
-        for root in every_root():
-            if '"x"' in root.document and root.name not in {"halt", "lift"}:
-                for login in ("steward", "operator", "support", "auditor"):
-                    reply = await door.by(login, root.document.replace('"x"', json.dumps(text, ensure_ascii=False)))
-                    assert reply.status in {200, 403}, root.name
-                    assert reply.code != "INTERNAL"
+    for root in every_root():
+        if '"x"' not in root.document or root.act is None:
+            continue
+        login = min(PERMITTED[root.act])
+        for text in ("", " ", "'; drop table gateway.act; --", "\u202e\U0001f600", "x" * 20_000, "%s{}[]\\", "A" * 64):
+            reply = await door.by(login, root.document.replace('"x"', json.dumps(text, ensure_ascii=False)))
+
+            assert (reply.status, reply.code == "INTERNAL") == (200, False), (root.name, text[:64])
 
 
 async def test_a_database_that_is_away_is_told_as_such(door: AdminDoor) -> None:
