@@ -65,6 +65,8 @@ DEVICE: Final = Rate(10, timedelta(seconds=30))
 PLACE_AND_ACCOUNT: Final = Rate(5, timedelta(seconds=30))
 PLACE: Final = Rate(30, timedelta(seconds=2))
 ACCOUNT: Final = Rate(100, timedelta(seconds=10))
+SECOND_FACTOR: Final = Rate(5, timedelta(minutes=2))
+"""Codes of six digits, two of which count at a time: a year of guessing, from however many addresses, succeeds twice in five."""
 CEREMONIES: Final = Rate(60, timedelta(seconds=1))
 """What strangers may begin without any password, from one address: each is a row that stands for ten minutes."""
 
@@ -99,6 +101,10 @@ class Throttle:
         return await self._pay(
             conn, {f"both {place} {login}": PLACE_AND_ACCOUNT, f"place {place}": PLACE, f"account {login}": ACCOUNT}
         )
+
+    async def second_factor(self, conn: AnyConnection, *, login: str) -> Paid:
+        """Pay for one code, after a right password: only who has that can make the owner wait. Raises TooFast."""
+        return await self._pay(conn, {f"second {login}": SECOND_FACTOR})
 
     async def ceremony(self, conn: AnyConnection, *, address: str) -> None:
         """Pay for something begun without a password. Raises TooFast."""

@@ -95,9 +95,8 @@ def partner_form(content: Mapping[str, Any]) -> dict[str, str]:
 
 def client_of(form: Mapping[str, str]) -> dict[str, Any]:
     """Content of kind `client`: RFC 7591 metadata as they were pasted; what is no JSON object is refused by the review."""
-    text = form.get("metadata", "")
     try:
-        metadata = None if "\\u0000" in text else json.loads(text)  # no text of the database holds that character
+        metadata = json.loads(form.get("metadata", ""))
     except (ValueError, RecursionError):
         metadata = None
     return {"partner": form.get("partner", ""), "metadata": metadata, "status": form.get("status", "active")}

@@ -151,7 +151,7 @@ class SignIn:
             leads_to = next_of(form.single.get("next", ""))
             name, device = f"staff {session.actor.name}", cookies.read(request, self._console.settings, Cookie.DEVICE)
             async with self._console.pool.acquire() as conn:
-                paid = await entrance.throttle.attempt(conn, login=f"second {name}", address=form.address, device=device)
+                paid = await entrance.throttle.second_factor(conn, login=name)
                 code = "".join(form.single.get("code", "").split())
                 if not await staff.check_totp(conn, self._console.vault, session.staff_id, code):
                     return self._second(request, session, leads_to=leads_to, problem="code")

@@ -12,12 +12,15 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
+from gateway.admin.console.disclosures_page import as_csv
 from gateway.admin.console.nav import PLACES
 from gateway.stewardship.content import ChangeKind
+from gateway.stewardship.records import DisclosureEntry, FieldOutcome
 from gateway.stewardship.roles import PERMITTED, StaffRole
 from scopes import Purpose
 from tests.support.console import Bureau, a_bureau
 from tests.support.database import Database
+from tests.support.instants import NOON
 from tests.support.me import words_of
 from tests.support.stewardship import CITY, REAL_NAME, a_grant, a_partner, a_scope
 
@@ -152,10 +155,10 @@ async def test_a_partner_is_proposed_changed_granted_and_suspended(bureau: Burea
         broken = await steward.send("/admin/propose/client?partner=paper", "/admin/propose/client",
                                     partner="paper", metadata="{not json", status="active", reason="x")  # fmt: skip
         assert broken.status_code == 422
-        odd = await steward.send("/admin/propose/client?partner=paper", "/admin/propose/client",
-                                 partner="paper", metadata=json.dumps({**metadata, "client_name": "\0"}), status="active",
-                                 reason="x")  # fmt: skip
-        assert odd.status_code == 422
+        for odd in ("\0", "\ud800"):  # what PostgreSQL holds in no text
+            sent = {"partner": "paper", "metadata": json.dumps({**metadata, "client_id": odd}), "reason": "x"}
+            answer = await steward.send("/admin/propose/client?partner=paper", "/admin/propose/client", **sent)
+            assert answer.status_code == 422
         html = await steward.page("/admin/partners/paper")
         end = re.search(r'href="(/admin/propose/grant_end[^"]*)"', html)
         assert end is not None
@@ -279,3 +282,23 @@ async def test_nothing_that_somebody_types_or_asks_for_breaks_a_page(bureau: Bur
         assert "<script>alert" not in await auditor.page(f"/admin/acts?by={typed}")
         nul = await steward.send("/admin/propose/scope", "/admin/propose/scope", scope="a\0b", reason="x")
         assert nul.status_code == 400
+
+
+async def test_a_cell_that_a_spreadsheet_would_compute_is_defused() -> None:
+    """OWASP, CSV injection: every text cell of an export."""
+
+    async def one() -> AsyncIterator[DisclosureEntry]:
+        field = FieldOutcome(CITY, "profile.city", "reveal", "-me", 1, {})
+        names = ("+partner", "=HYPERLINK(1)", Purpose.SURVEY, ("@scope",), ("-me",))
+        yield DisclosureEntry(
+            uuid4(), NOON, *names, subject_count=1, is_contract_run=False, fields=(field,), in_content_of_others=0
+        )
+
+    text = b"".join([part async for part in as_csv(one())]).decode().lstrip("\ufeff")
+    [row] = csv.DictReader(io.StringIO(text))
+    assert [row[name] for name in ("partner", "client_id", "scopes", "root")] == [
+        "'+partner",
+        "'=HYPERLINK(1)",
+        "'@scope",
+        "'-me",
+    ]
