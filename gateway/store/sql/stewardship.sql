@@ -53,8 +53,10 @@ select staff_id, login, name, roles, password_hash, totp_sealed, totp_step, conf
 update gateway.staff set roles = $2 where staff_id = $1;
 
 -- name: change_credentials
+-- Whoever may have the old ones is out.
 -- in:  staff_id uuid, password_hash text, totp_sealed bytea
 -- row: none
+with sessions as (update gateway.staff_session set ended_at = clock_timestamp() where staff_id = $1 and ended_at is null)
 update gateway.staff set password_hash = $2, totp_sealed = $3 where staff_id = $1;
 
 -- name: end_staff

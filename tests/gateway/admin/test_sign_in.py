@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from gateway.stewardship import staff
 from gateway.stewardship.roles import StaffRole
 from tests.support.console import COOKIE, PASSWORD, Bureau, a_bureau
 from tests.support.database import Database
+from tests.support.stewardship import MACHINE
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -184,3 +186,12 @@ async def test_a_token_is_shown_once_and_only_its_holder_revokes_it(bureau: Bure
         )
         late = await caller.send("/admin/own", "/admin/own/tokens", label="late", days="7")
         assert late.headers["location"] == "/admin/own?done=not_fresh"
+
+
+async def test_other_credentials_end_the_sessions_of_the_old_ones(bureau: Bureau) -> None:
+    """Somebody who lost a factor does not know who has it."""
+    person = await bureau.somebody(StaffRole.STEWARD)
+    async with bureau.a_caller(person.actor) as caller:
+        await caller.page("/admin/own")
+        await staff.renew_credentials(bureau.office.world.owner, MACHINE, bureau.office.vault, login=person.login)
+        assert (await caller.http.get("/admin/own")).headers["location"].startswith("/admin/sign-in?next=")
