@@ -44,8 +44,8 @@ class Draw:
         self._lists = {one.shared.type_name: name for name, one in members if isinstance(one.shared, RowList)}
 
     def alone(self, path: str, ids: Sequence[UUID]) -> Iterator[Operation]:
-        """One field: of everybody in a page, and of each by id."""
-        inner = self.selection([path])
+        """One field: of everybody in a page, and under an alias of each of these by id."""
+        inner = self.selection([path], prefix="x_")
         yield self.page([path])
         for start in range(0, len(ids), ROOTS):
             some = enumerate(ids[start : start + ROOTS])

@@ -20,7 +20,7 @@ from gateway.contracts.client import Answer, GatewayClient
 from gateway.contracts.compare import follows
 from gateway.contracts.expected import Promise, evidence_of, view_of
 from gateway.contracts.observe import Seen, observe
-from gateway.contracts.operations import FEW, Draw, Operation
+from gateway.contracts.operations import FEW, ROOTS, Draw, Operation
 from gateway.contracts.planting import Unplantable, is_plantable
 from gateway.contracts.run import NOT_CONSENTED, Result, Run
 from gateway.contracts.subjects import Synthetic
@@ -106,7 +106,8 @@ async def _one(run: Run, conn: Connection, partner: str, purpose: Purpose, drawn
     found = Sweeping(run, promise, partner, traces_of(promise, [one.name for one in own], list(map(str, known_as.values()))))
     ids = list(known_as.values())
     draw = Draw(run.catalogue, f"{partner}:{purpose}", purpose=purpose, size=len(ids) + 1)
-    await _ask_all(found, [operation for path in run.catalogue.fields for operation in draw.alone(path, ids)])
+    for path in run.catalogue.fields:  # what is refused is refused before it matters whom it is about
+        await _ask_all(found, draw.alone(path, ids if path in promise.view.offers else ids[:ROOTS]))
     offered = [path for path in promise.view.offers if isinstance(promise.plan([path]), Plan)]
     some = [draw.drawn(offered, ids) for _ in range(drawn)] if offered else []
     await _ask_all(found, [*some, *(draw.drawn(list(run.catalogue.fields), ids) for _ in range(REPEATED))])
