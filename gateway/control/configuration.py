@@ -11,6 +11,7 @@ import typer
 
 from gateway.control.acting import act, catalogue, ground
 from gateway.control.answer import DOES_NOT_HOLD, USAGE, AsJson, difference_lines, fail, tell
+from gateway.settings import Settings
 from gateway.stewardship import configuration_files
 from gateway.stewardship.actor import Actor
 from gateway.stewardship.applying import Applied, Outcome, apply, planned
@@ -62,7 +63,7 @@ def apply_(
         return
 
     async def run(conn: Connection, actor: Actor) -> Sequence[Applied]:
-        return await apply(conn, actor, await ground(conn), catalogue(), wanted, reason=reason)
+        return await apply(conn, actor, await ground(conn), Settings(), catalogue(), wanted, reason=reason)
 
     found = act(run)
     body = [{**_as_json(one.item), **_of_outcome(one)} for one in found]
@@ -92,7 +93,7 @@ def _outcome_lines(one: Applied) -> Iterator[str]:
         Outcome.PENDING: f"waits for its decision as {one.change_id}",
         Outcome.WAITS: f"waits for the approval of: {', '.join(one.waits_for)}",
         Outcome.REFUSED: f"refused: {one.code}",
-        Outcome.BY_COMMAND: "left to `gateway partners register-operation` and `end-operation`, which act at once",
+        Outcome.DONE: "done: no second person is needed for it",
     }
     yield f"{_title(one.item)}: {told[one.outcome]}"
     for finding in one.findings:

@@ -1,6 +1,7 @@
 """A configuration from files, put up for decision: what can be proposed is, what has to wait says for what (policy 9.3).
 
-Nothing takes effect by it. Applied again after the approvals, it proposes the rest; what waits already is not proposed twice.
+No change takes effect by it; operations, for which none is needed, are registered and ended at once. Applied again after the
+approvals, it proposes the rest; what waits already is not proposed twice.
 """
 
 import json
@@ -11,10 +12,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from gateway.catalogue.definition import Catalogue
-from gateway.stewardship import changes
+from gateway.settings import Settings
+from gateway.stewardship import changes, operations
 from gateway.stewardship.actor import Actor, ActRefused, Finding, StaffCode, acting
 from gateway.stewardship.changes import is_stale
-from gateway.stewardship.configuration import Configuration, Item, normal_metadata, plan
+from gateway.stewardship.configuration import Configuration, Item, Step, normal_metadata, plan
 from gateway.stewardship.content import ChangeKind, read
 from gateway.stewardship.effect import Ground
 from gateway.stewardship.roles import Act
@@ -25,7 +27,7 @@ from scopes import Rules
 
 LOCK_APPLYING = question("stewardship", "lock_applying")
 PENDING_MOST: Final = 10_000
-_MAY_PASS: Final = frozenset({"PARTNER_UNKNOWN", "SCOPE_UNKNOWN", StaffCode.RULES_BROKEN.value})
+_MAY_PASS: Final = frozenset({"PARTNER_UNKNOWN", "SCOPE_UNKNOWN", StaffCode.RULES_BROKEN.value, operations.INVALID})
 """Refusals that the approval of something else may end."""
 
 
@@ -34,7 +36,7 @@ class Outcome(StrEnum):
     PENDING = "pending"  # an equal change waits for its decision already
     WAITS = "waits"  # for the approval of others
     REFUSED = "refused"
-    BY_COMMAND = "by_command"  # registered operations: no change is needed for them, and applying does nothing at once
+    DONE = "done"  # a registered operation: no second person is needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,17 @@ async def planned(conn: AnyConnection, actor: Actor, catalogue: Catalogue, wante
 
 
 async def apply(
-    conn: AnyConnection, actor: Actor, ground: Ground, catalogue: Catalogue, wanted: Configuration, *, reason: str
+    conn: AnyConnection,
+    actor: Actor,
+    ground: Ground,
+    settings: Settings,
+    catalogue: Catalogue,
+    wanted: Configuration,
+    *,
+    reason: str,
 ) -> tuple[Applied, ...]:
-    """Propose what differs, in one transaction: all of it or, where something breaks off, nothing.
+    """Propose what differs, in one transaction: all of it or, where something breaks off, nothing. settings: for the limits that
+    operations are examined under.
 
     Raises ActRefused: ROLE_MISSING, CONFIDENTIALITY_REQUIRED, REASON_REQUIRED. Why a single change is refused is told with it.
     """
@@ -65,7 +75,14 @@ async def apply(
         await conn.execute(LOCK_APPLYING)  # two who apply the same at once propose it once
         waiting = await _waiting(conn, actor)
         items = await planned(conn, actor, catalogue, wanted)
-        found = tuple([await _applied(conn, actor, ground, item, waiting, reason) for item in items])
+        found = tuple(
+            [
+                await _operation(conn, actor, settings, item)
+                if item.kind is None
+                else await _applied(conn, actor, ground, item, item.kind, waiting, reason)
+                for item in items
+            ]
+        )
         entry.after = {"changes": [str(one.change_id) for one in found if one.outcome is Outcome.PROPOSED]}
     return found
 
@@ -89,10 +106,25 @@ async def _waiting(conn: AnyConnection, actor: Actor) -> _Waiting:
     return _Waiting(pending, stale)
 
 
-async def _applied(conn: AnyConnection, actor: Actor, ground: Ground, item: Item, waiting: _Waiting, reason: str) -> Applied:
-    if item.kind is None:
-        return Applied(item, Outcome.BY_COMMAND)
-    key = _key(item.kind, item.content)
+async def _operation(conn: AnyConnection, actor: Actor, settings: Settings, item: Item) -> Applied:
+    if item.must:
+        return Applied(item, Outcome.WAITS, waits_for=tuple(sorted(item.must)))
+    partner, content = item.content["partner"], item.content
+    try:
+        if item.step is Step.END:
+            await operations.end(conn, actor, partner=partner, document_sha256=content["document_sha256"])
+        else:
+            document, label = content["document"], content["label"]
+            await operations.register(conn, actor, settings, partner=partner, document=document, label=label)
+    except ActRefused as refused:
+        return _refused(item, refused)
+    return Applied(item, Outcome.DONE)
+
+
+async def _applied(
+    conn: AnyConnection, actor: Actor, ground: Ground, item: Item, kind: ChangeKind, waiting: _Waiting, reason: str
+) -> Applied:
+    key = _key(kind, item.content)
     if (waits := waiting.pending.get(key)) is not None:
         return Applied(item, Outcome.PENDING, waits)
     if item.must:
@@ -100,12 +132,16 @@ async def _applied(conn: AnyConnection, actor: Actor, ground: Ground, item: Item
     if (stale := waiting.stale.get(key)) is not None:
         await changes.withdraw(conn, actor, change_id=stale)
     try:
-        change_id = await changes.propose(conn, actor, ground, kind=item.kind, content=item.content, reason=reason)
+        change_id = await changes.propose(conn, actor, ground, kind=kind, content=item.content, reason=reason)
     except ActRefused as refused:
-        may_pass = refused.code in _MAY_PASS and item.needs
-        outcome, waits_for = (Outcome.WAITS, tuple(sorted(item.needs))) if may_pass else (Outcome.REFUSED, ())
-        return Applied(item, outcome, waits_for=waits_for, code=refused.code, findings=refused.findings)
+        return _refused(item, refused)
     return Applied(item, Outcome.PROPOSED, change_id)
+
+
+def _refused(item: Item, refused: ActRefused) -> Applied:
+    may_pass = refused.code in _MAY_PASS and item.needs
+    outcome, waits_for = (Outcome.WAITS, tuple(sorted(item.needs))) if may_pass else (Outcome.REFUSED, ())
+    return Applied(item, outcome, waits_for=waits_for, code=refused.code, findings=refused.findings)
 
 
 def _key(kind: ChangeKind, content: Mapping[str, Any]) -> str:

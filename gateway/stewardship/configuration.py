@@ -108,7 +108,8 @@ class Difference:
 class Item:
     """One thing to decide. kind: None for a registered operation, which no change is needed for.
 
-    content: what is proposed. needs: titles of other items that may have to be approved first; must: those that have to be.
+    content: what is proposed, or what there is to register or to end. needs: titles of other items that may
+    have to be approved first; must: those that have to be.
     """
 
     step: Step
@@ -198,7 +199,10 @@ def _partners(standing: Standing, wanted: Configuration) -> Iterator[Item]:
         if differences:
             yield Item(step, ChangeKind.PARTNER, title, after.registration(), differences)
         must = own if before is None else frozenset[str]()
-        for item in (*_clients(before, after), *_grants(standing, before, after), *_operations(before, after)):
+        granted = [*_grants(standing, before, after)]
+        answered_by = frozenset[str]().union(*({item.title} | item.needs for item in granted))
+        operations = [replace(item, needs=answered_by) for item in _operations(before, after)]
+        for item in (*_clients(before, after), *granted, *operations):
             yield replace(item, needs=item.needs | own, must=item.must | must)
 
 
@@ -274,7 +278,9 @@ def _operations(before: PartnerForm | None, after: PartnerForm) -> Iterator[Item
         told = [{} if one is None else {"label": one.label} for one in (had, want)]
         if told[0] != told[1]:
             step = Step.ADD if had is None else Step.END if want is None else Step.CHANGE
-            yield Item(step, None, title, {"partner": after.name, "document_sha256": digest}, _differences(told[0], told[1]))
+            wanted = {} if want is None else want.model_dump(mode="json")
+            content = {"partner": after.name, "document_sha256": digest, **wanted}
+            yield Item(step, None, title, content, _differences(told[0], told[1]))
 
 
 def _differences(before: Any, after: Any, path: str = "") -> tuple[Difference, ...]:

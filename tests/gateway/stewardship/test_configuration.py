@@ -262,7 +262,9 @@ def test_files_of_what_is_gone_are_taken_away(tmp_path: Path) -> None:
 
 
 async def _apply(office: Office, wanted: Configuration) -> tuple[Applied, ...]:
-    return await apply(office.world.owner, office.steward, office.ground, CATALOGUE, wanted, reason="as reviewed")
+    return await apply(
+        office.world.owner, office.steward, office.ground, office.settings, CATALOGUE, wanted, reason="as reviewed"
+    )
 
 
 async def _exported(office: Office) -> Configuration:
@@ -293,8 +295,10 @@ async def test_files_become_what_stands_by_approvals_alone_and_in_their_order(of
             **a_partner(office.world, "shop"),
             "clients": [{"metadata": METADATA}],
             "grants": [{name: value for name, value in a_grant(office.world, "shop", "orders").items() if name != "partner"}],
+            "operations": [{"label": "city", "document": "{ me { city } }"}],
         }
     )
+    operation = f"operation {shop.operations[0].sha256} of shop"
     scope = ScopeContent.model_validate(a_scope("orders", REAL_NAME, CITY))
     wanted = replace(await _exported(office), scopes={"orders": scope}, partners={"shop": shop})
 
@@ -307,23 +311,28 @@ async def test_files_become_what_stands_by_approvals_alone_and_in_their_order(of
         "partner shop": (Outcome.PROPOSED, ()),
         "client c of shop": (Outcome.WAITS, ("partner shop",)),
         "grant of orders to shop": (Outcome.WAITS, ("partner shop", "scope orders")),
+        operation: (Outcome.WAITS, ("partner shop", "scope orders")),
     }
     assert {one.outcome for one in again} == {Outcome.PENDING, Outcome.WAITS}
     assert [one.change_id for one in again] == [one.change_id for one in first]
     assert (await _exported(office)).partners == {}  # nothing has taken effect
 
     await _approve_all(office)
-    second = await _apply(office, wanted)
-    assert {one.outcome for one in second} == {Outcome.PROPOSED}
+    second = {one.item.title: (one.outcome, one.waits_for) for one in await _apply(office, wanted)}
+    assert second.pop(operation) == (Outcome.WAITS, ("grant of orders to shop", "scope orders"))
+    assert {outcome for outcome, _ in second.values()} == {Outcome.PROPOSED}
     await _approve_all(office)
 
+    assert [(one.item.title, one.outcome) for one in await _apply(office, wanted)] == [(operation, Outcome.DONE)]
     assert await _apply(office, wanted) == ()
     assert await owner.fetchval("select count(*) from gateway.change where state <> 'approved'") == 0
-    without = replace(wanted, scopes={}, partners={"shop": shop.model_copy(update={"clients": [], "grants": []})})
+    bare = shop.model_copy(update={"clients": [], "grants": [], "operations": []})
+    without = replace(wanted, scopes={}, partners={"shop": bare})
     ended = await _apply(office, without)
     assert [(one.item.step, one.item.title) for one in ended] == [
         (Step.END, "client c of shop"),
         (Step.END, f"grant of orders to shop until {shop.grants[0].ends_at.isoformat()}"),
+        (Step.END, operation),
         (Step.END, "scope orders"),
     ]
     await _approve_all(office)
@@ -451,7 +460,7 @@ async def test_two_who_apply_at_once_propose_each_thing_once(office: Office, dat
 
         async def once() -> Outcome:
             async with pool.acquire() as conn:
-                [one] = await apply(conn, office.steward, office.ground, CATALOGUE, wanted, reason="as reviewed")
+                [one] = await apply(conn, office.steward, office.ground, office.settings, CATALOGUE, wanted, reason="as reviewed")
                 return one.outcome
 
         outcomes = await asyncio.gather(*(once() for _ in range(4)))
@@ -463,7 +472,7 @@ async def test_only_a_steward_applies_and_taking_the_files_is_on_record(office: 
     wanted = await _exported(office)
     for actor in (MACHINE, office.approver):
         with pytest.raises(ActRefused) as refused:
-            await apply(office.world.owner, actor, office.ground, CATALOGUE, wanted, reason="as reviewed")
+            await apply(office.world.owner, actor, office.ground, office.settings, CATALOGUE, wanted, reason="as reviewed")
         assert refused.value.code == "ROLE_MISSING"
     rows = await office.world.owner.fetch("select actor, act, refused from gateway.act order by acted_at desc limit 3")
     assert {tuple(row) for row in rows} == {
