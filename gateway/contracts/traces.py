@@ -16,6 +16,7 @@ WINDOW: Final = 7
 """Characters of a raw value in a row that the rule does not keep: a breach."""
 SHORTEST: Final = 4
 """Of values that are looked for as a whole, since they have no part of that length."""
+_HTTP_DATE: Final = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT")  # RFC 9110 5.6.7
 _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
@@ -62,12 +63,14 @@ class Traces:
                 yield Trace(*whose, "bytes in base64")
 
     def _without_chance(self, text: str, answer: Answer) -> str:
-        """Without the ids that are drawn anew for each answer: of many digits, seven stand in some value by chance."""
+        """Without what is drawn anew for each answer, ids and the clock's instant: of many digits, seven stand in some value by
+        chance."""
         told = (answer.body.get("extensions") or {}).get("disclosure") or {}
         for drawn in (*self.known_as, str(told.get("id", "")), answer.headers.get("x-request-id", "")):
             if _UUID.fullmatch(drawn) and drawn.replace("-", "") not in self.ids:
                 text = text.replace(drawn, "")
-        return text
+        date = answer.headers.get("date", "")
+        return text.replace(f"date: {date}", "") if _HTTP_DATE.fullmatch(date) else text
 
 
 def traces_of(promise: Promise, names: Collection[str], known_as: Collection[str]) -> Traces:
