@@ -61,6 +61,9 @@ def show_way_on(console: Console, base_url: str, site: str, login: str, document
         Text.assemble(("Click    ", "bold green"), (site, "bold"), " and log in with the platform at shopmate, a partner")
     )
     console.print(f"as       {login}, whose password (and others') stands in the file below under subjects", highlight=False)
+    console.print(
+        f"Staff    {base_url}/admin, with logins, passwords and second factors that stand there under admins", highlight=False
+    )
     console.print(f"Passwords, tokens, keys and canary subjects: {document} (yours alone to read)", highlight=False)
     console.print("Stop it with Ctrl-C; the data is kept for the next time.", highlight=False)
 

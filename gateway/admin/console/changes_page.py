@@ -58,6 +58,7 @@ class Changes:
             change=change,
             lines=difference(change.base, change.content),
             is_own=is_own,
+            is_stale=change.is_pending and await changes.is_stale(visit.conn, change),
             may_decide=change.is_pending and actor.may(Act.CHANGE_APPROVE),
             may_withdraw=change.is_pending and is_own and actor.may(Act.CHANGE_WITHDRAW),
         )

@@ -114,7 +114,11 @@ async def test_a_stale_change_is_refused_in_words(bureau: Bureau) -> None:
     first = await office.propose(ChangeKind.SCOPE, a_scope("stale", CITY, REAL_NAME))
     await office.make(ChangeKind.SCOPE, a_scope("stale", REAL_NAME))
     async with bureau.a_caller(office.approver) as approver:
+        page = await approver.page(f"/admin/changes/{first}")
         answer = await approver.send(f"/admin/changes/{first}", f"/admin/changes/{first}/approve")
+    assert "has changed since it was proposed" in page
+    assert f"/admin/changes/{first}/approve" not in page
+    assert f"/admin/changes/{first}/reject" in page
     assert answer.status_code == 422
     assert "has changed since it was proposed" in answer.text
 
