@@ -14,6 +14,7 @@ from gateway.catalogue.weidandan import CATALOGUE
 from gateway.settings import Settings
 from gateway.stewardship import changes, staff
 from gateway.stewardship.actor import Actor, Door
+from gateway.stewardship.configuration import Configuration, Standing
 from gateway.stewardship.content import ChangeKind
 from gateway.stewardship.effect import Ground
 from gateway.stewardship.impact import Impact, impact_of
@@ -21,6 +22,7 @@ from gateway.stewardship.roles import StaffRole
 from gateway.store.pool import Connection
 from scopes import CATEGORIES, PURPOSES, Purpose
 from tests.support.database import Database
+from tests.support.instants import NOON
 from tests.support.world import World, a_world
 
 CITY, REAL_NAME, NATIONAL_ID = "Subject.city", "Subject.realName", "Subject.nationalId"
@@ -147,3 +149,8 @@ def a_grant(world: World, partner: str, scope: str, **changed: Any) -> dict[str,
         "retention_days": 90,
         **changed,
     }
+
+
+def standing_of(of: Configuration) -> Standing:
+    """As if the configuration stood."""
+    return Standing(of, {name: [str(number) for number in range(len(one.grants))] for name, one in of.partners.items()}, NOON)
