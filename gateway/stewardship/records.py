@@ -128,6 +128,28 @@ async def acts(
     )
 
 
+async def export_acts(
+    pool: Pool, actor: Actor, *, by: str | None = None, target: str | None = None, act: Act | None = None
+) -> AsyncIterator[ActEntry]:
+    """As `export`, of the acts; the first of them is this one."""
+    async with pool.acquire() as conn, acting(conn, actor, Act.ACTS_READ, target="export") as entry:
+        wanted = {"by": by, "target": target, "act": None if act is None else act.value}
+        entry.after = {name: value for name, value in wanted.items() if value is not None}
+    return _every_act(pool, actor, by, target, act)
+
+
+async def _every_act(pool: Pool, actor: Actor, by: str | None, target: str | None, act: Act | None) -> AsyncIterator[ActEntry]:
+    before = None
+    while True:
+        async with pool.acquire() as conn:
+            batch = await acts(conn, actor, before=before, by=by, target=target, act=act, row_count=BATCH)
+        for one in batch:
+            yield one
+        if len(batch) < BATCH:
+            return
+        before = batch[-1].acted_at, batch[-1].act_id
+
+
 async def _everything(pool: Pool, wanted: Wanted) -> AsyncIterator[DisclosureEntry]:
     before = None
     while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
@@ -13,6 +14,7 @@ from starlette.routing import Route
 
 from gateway.admin.console.desk import Console, NotFound, Visit, page, see
 from gateway.admin.console.difference import difference
+from gateway.admin.console.export import FORMS, acts_csv, acts_json, attachment
 from gateway.stewardship import records, reviews, staff
 from gateway.stewardship.actor import ActRefused
 from gateway.stewardship.records import ActEntry
@@ -32,6 +34,7 @@ class Records:
         console = self._console
         return [
             Route("/admin/acts", page(console, self.acts), methods=["GET"]),
+            Route("/admin/acts.{form}", page(console, self.export), methods=["GET"]),
             Route("/admin/reviews", page(console, self.review), methods=["GET"]),
             Route("/admin/reviews", page(console, self.confirm), methods=["POST"]),
             Route("/admin/staff", page(console, self.staff), methods=["GET"]),
@@ -39,8 +42,7 @@ class Records:
 
     async def acts(self, visit: Visit) -> Response:
         """GET /admin/acts?by=&target=&act=&at=&before=: newest first, a page at a time."""
-        given = {name: visit.asked(name) for name in ("by", "target", "act") if visit.asked(name)}
-        act = next((one for one in Act if one.value == given.get("act")), None)
+        given, act = _asked(visit)
         rows = await records.acts(
             visit.conn,
             visit.actor,
@@ -58,9 +60,21 @@ class Records:
             rows=[(one, _changed(one)) for one in rows[:PAGE_SIZE]],
             older=older,
             asked=given,
+            query=urlencode(given),
             acts=list(Act),
             is_later=bool(visit.asked("before")),
         )
+
+    async def export(self, visit: Visit) -> Response:
+        """GET /admin/acts.csv, .json: all that match, written while they are read. That it was done is on record first."""
+        form = visit.request.path_params["form"]
+        given, act = _asked(visit)
+        if form not in FORMS or (act is None and "act" in given):
+            raise NotFound  # never more than was asked for
+        found = await records.export_acts(
+            self._console.pool, visit.actor, by=given.get("by"), target=given.get("target"), act=act
+        )
+        return attachment("acts", form, acts_csv(found) if form == "csv" else acts_json(found))
 
     async def review(self, visit: Visit, refused: ActRefused | None = None) -> Response:
         """GET /admin/reviews: who has what, and when it was last used."""
@@ -78,6 +92,12 @@ class Records:
     async def staff(self, visit: Visit) -> Response:
         """GET /admin/staff."""
         return visit.page("console_staff.html", here="staff", members=await staff.everybody(visit.conn, visit.actor))
+
+
+def _asked(visit: Visit) -> tuple[Mapping[str, str], Act | None]:
+    """What the address asks for, and the act that it names."""
+    given = {name: visit.asked(name) for name in ("by", "target", "act") if visit.asked(name)}
+    return given, next((one for one in Act if one.value == given.get("act")), None)
 
 
 def _place(visit: Visit) -> tuple[datetime, UUID] | None:

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from gateway.admin.console.disclosures_page import as_csv
+from gateway.admin.console.export import disclosures_csv
 from gateway.admin.console.nav import PLACES
 from gateway.stewardship.content import ChangeKind
 from gateway.stewardship.records import DisclosureEntry, FieldOutcome
@@ -265,6 +265,25 @@ async def test_the_auditor_finds_and_exports_disclosures_with_exact_reasons_and_
         assert (await approver.http.get("/admin/disclosures.csv")).status_code == 403
 
 
+async def test_the_auditor_takes_the_acts_away_and_that_is_one_of_them(bureau: Bureau) -> None:
+    """Formulas in a reason are defused; who may not read them gets none."""
+    async with bureau.a_caller(bureau.actor(OPERATOR)) as operator:
+        await operator.send("/admin/halts", "/admin/halts", target="all", reason="=1+2")
+        await operator.send("/admin/halts", "/admin/halts/lift", target="all", reason="over")
+        assert (await operator.http.get("/admin/acts.csv")).status_code == 403
+    async with bureau.a_caller(bureau.actor(AUDITOR)) as auditor:
+        answer = await auditor.http.get("/admin/acts.csv?act=halt.add&by=operator")
+        whole = (await auditor.http.get("/admin/acts.json?by=auditor")).json()["acts"]
+        for nothing in ("/admin/acts.xml", "/admin/acts.csv?act=dance"):
+            assert (await auditor.http.get(nothing)).status_code == 404
+    rows = list(csv.DictReader(io.StringIO(answer.text.lstrip("\ufeff"))))
+    assert ("halt.add", "'=1+2", "") in {(row["act"], row["reason"], row["refused"]) for row in rows}
+    assert [(one["act"], one["target"], one["after"]) for one in whole[:2]] == [
+        ("acts.read", "export", {"by": "auditor"}),
+        ("acts.read", "export", {"by": "operator", "act": "halt.add"}),
+    ]
+
+
 async def test_nothing_that_somebody_types_or_asks_for_breaks_a_page(bureau: Bureau) -> None:
     """No 500, no text that is markup."""
     async with bureau.a_caller(bureau.actor(STEWARD)) as steward, bureau.a_caller(bureau.actor(AUDITOR)) as auditor:
@@ -298,7 +317,7 @@ async def test_a_cell_that_a_spreadsheet_would_compute_is_defused() -> None:
             uuid4(), NOON, *names, subject_count=1, is_contract_run=False, fields=(field,), in_content_of_others=0
         )
 
-    text = b"".join([part async for part in as_csv(one())]).decode().lstrip("\ufeff")
+    text = b"".join([part async for part in disclosures_csv(one())]).decode().lstrip("\ufeff")
     [row] = csv.DictReader(io.StringIO(text))
     assert [row[name] for name in ("partner", "client_id", "scopes", "root")] == [
         "'+partner",
