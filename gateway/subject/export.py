@@ -49,7 +49,7 @@ async def as_csv(found: AsyncIterator[Shown], wording: Wording) -> AsyncIterator
     """RFC 4180 in UTF-8 with a byte order mark: a line for each field of each record, in the reader's language."""
     t = wording.t
     head = ["when", "partner", "purpose", "export_field", "export_category", "export_outcome", "export_how", "export_record"]
-    yield (BOM + _line([t(f"me.{name}") for name in head])).encode()
+    yield (BOM + line([t(f"me.{name}") for name in head])).encode()
     async for one in found:
         lines = []
         start = [one.position.disclosed_at.astimezone(ZONE).isoformat(sep=" ", timespec="seconds")]
@@ -64,7 +64,7 @@ async def as_csv(found: AsyncIterator[Shown], wording: Wording) -> AsyncIterator
             lines.append([*start, *what, t("me.export_kept"), wording.reason(kept.reason), record])
         if not lines:
             lines.append([*start, "", "", outcome if one.of_others else t("me.saw_nothing"), "", record])
-        yield "".join(map(_line, lines)).encode()
+        yield "".join(map(line, lines)).encode()
 
 
 async def as_json(found: AsyncIterator[Shown]) -> AsyncIterator[bytes]:
@@ -89,7 +89,8 @@ async def as_json(found: AsyncIterator[Shown]) -> AsyncIterator[bytes]:
     yield b"\n]}\n"
 
 
-def _line(cells: list[str]) -> str:
+def line(cells: list[str]) -> str:
+    """Of a table, each of its cells defused."""
     written = io.StringIO()
     csv.writer(written, lineterminator="\r\n").writerow([cell(text) for text in cells])
     return written.getvalue()

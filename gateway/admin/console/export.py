@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import AsyncIterator
 from typing import Final
@@ -11,7 +9,7 @@ from typing import Final
 from starlette.responses import Response, StreamingResponse
 
 from gateway.stewardship.records import ActEntry, DisclosureEntry
-from gateway.subject.export import BOM, cell
+from gateway.subject.export import BOM, line
 
 FORMS: Final = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 DISCLOSURE_HEAD: Final = (
@@ -33,7 +31,7 @@ def attachment(name: str, form: str, written: AsyncIterator[bytes]) -> Response:
 
 async def disclosures_csv(entries: AsyncIterator[DisclosureEntry]) -> AsyncIterator[bytes]:
     """RFC 4180 in UTF-8 with a byte order mark: a line for each field of each disclosure, in no language."""
-    yield (BOM + _line(list(DISCLOSURE_HEAD))).encode()
+    yield (BOM + line(list(DISCLOSURE_HEAD))).encode()
     async for one in entries:
         start = [
             str(one.disclosure_id), one.disclosed_at.isoformat(), one.partner, one.client_id, one.purpose.value,
@@ -47,7 +45,7 @@ async def disclosures_csv(entries: AsyncIterator[DisclosureEntry]) -> AsyncItera
             ]
             for field in one.fields
         ]  # fmt: skip
-        yield "".join(map(_line, lines or [[*start, "", "", "", "", "", "", others]])).encode()
+        yield "".join(map(line, lines or [[*start, "", "", "", "", "", "", others]])).encode()
 
 
 async def disclosures_json(entries: AsyncIterator[DisclosureEntry]) -> AsyncIterator[bytes]:
@@ -84,7 +82,7 @@ async def disclosures_json(entries: AsyncIterator[DisclosureEntry]) -> AsyncIter
 
 async def acts_csv(entries: AsyncIterator[ActEntry]) -> AsyncIterator[bytes]:
     """RFC 4180 in UTF-8 with a byte order mark: a line for each act, what was there before and after it as JSON."""
-    yield (BOM + _line(list(ACT_HEAD))).encode()
+    yield (BOM + line(list(ACT_HEAD))).encode()
     async for one in entries:
         told = [
             str(one.act_id),
@@ -97,7 +95,7 @@ async def acts_csv(entries: AsyncIterator[ActEntry]) -> AsyncIterator[bytes]:
             one.refused or "",
         ]
         sides = ["" if side is None else json.dumps(side, ensure_ascii=False) for side in (one.before, one.after)]
-        yield _line([*told, *sides]).encode()
+        yield line([*told, *sides]).encode()
 
 
 async def acts_json(entries: AsyncIterator[ActEntry]) -> AsyncIterator[bytes]:
@@ -110,9 +108,3 @@ async def acts_json(entries: AsyncIterator[ActEntry]) -> AsyncIterator[bytes]:
         yield separator + json.dumps(told, ensure_ascii=False).encode()
         separator = b",\n"
     yield b"\n]}\n"
-
-
-def _line(cells: list[str]) -> str:
-    written = io.StringIO()
-    csv.writer(written, lineterminator="\r\n").writerow([cell(text) for text in cells])
-    return written.getvalue()
