@@ -22,7 +22,7 @@ async def pushed(shop: Shop, **changed: str | None) -> str:
 
 
 async def test_a_pushed_request_can_be_opened_again_and_decided_once(world: World) -> None:
-    """Issue 3: opening it again before the sign-in is fine, using it twice is not."""
+    """Opening it again before the sign-in is fine, using it twice is not."""
     shop, person = await a_shop(world), await a_person(world.owner)
     query = await pushed(shop)
     request = await open_request(world.owner, world.settings, query)
@@ -116,7 +116,7 @@ async def test_a_push_needs_the_clients_credentials(world: World) -> None:
 
 
 async def test_the_reference_is_stored_as_its_hash_only(world: World) -> None:
-    """Issue 3: codes, tokens, references are stored as hashes."""
+    """Codes, tokens, references are stored as hashes."""
     shop = await a_shop(world)
     query = await pushed(shop)
     reference = query.rpartition("%3A")[2]

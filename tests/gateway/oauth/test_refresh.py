@@ -120,7 +120,7 @@ async def test_a_withdrawn_consent_leaves_at_most_the_sign_in(world: World) -> N
 
 
 async def test_a_refresh_token_ends_with_the_consent(world: World) -> None:
-    """Issue 3: within the consent's own end, by the database's clock."""
+    """Within the consent's own end, by the database's clock."""
     shop = await a_shop(world)
     first = await shop.redeem(await authorised(shop, await a_person(world.owner), ends_in=timedelta(hours=1)))
     [ends_at] = await world.owner.fetchrow("select expires_at - clock_timestamp() from gateway.refresh_token") or [None]
@@ -167,7 +167,7 @@ async def standing_tokens(world: World) -> set[UUID]:
 
 
 async def test_a_lost_answer_can_be_asked_for_once_more_by_the_same_key(world: World) -> None:
-    """Issue 3: within seconds; what the lost answer held ends, and a third time is a replay."""
+    """Within seconds; what the lost answer held ends, and a third time is a replay."""
     shop = await a_shop(world, key=a_key(), **PUBLIC)
     first = await shop.redeem(await authorised(shop, await a_person(world.owner), is_pushed=True))
     # Access tokens are dated to the second: the code's own one is put clearly before the answer that gets lost
