@@ -12,13 +12,14 @@ from gateway.catalogue.definition import Catalogue
 from gateway.stewardship import rules as rule_book
 from gateway.stewardship.actor import Actor, permit
 from gateway.stewardship.roles import Act
+from gateway.stewardship.sights import sight_of
 from gateway.store import grants as scope_register
 from gateway.store import halts as halt_register
 from gateway.store import partners as partner_register
 from gateway.store.pool import AnyConnection
 from gateway.store.questions import question
 from gateway.store.view import GrantView, load_view_of_partner
-from scopes import CATEGORIES, PURPOSES, Purpose, Role, Rules, Rung, Sensitivity, granted_scopes, strictest
+from scopes import CATEGORIES, Purpose, Role, Rules, Rung, Sensitivity
 
 PARTNERS = question("reading", "partners")
 CLIENTS = question("reading", "clients")
@@ -149,8 +150,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """What each partner may see of each field, at most, and how. cells: label of the redaction that all its scopes come to,
-    by (path, partner, purpose); a pair without one is a field that does not exist for that partner."""
+    """What each partner gets of each field with a token for all its scopes of a purpose, and how; a token for one of them alone
+    may get more, where the rules of the others do not hold. cells: label of the redaction that all come to, by (path, partner,
+    purpose); where there is none, the partner sees nothing of the field."""
 
     rows: tuple[Row, ...]
     columns: tuple[Column, ...]
@@ -214,21 +216,13 @@ async def matrix(conn: AnyConnection, actor: Actor, catalogue: Catalogue) -> Mat
 
 def _columns(view: GrantView, catalogue: Catalogue, *, is_stopped: bool) -> Sequence[tuple[Column, Mapping[str, str]]]:
     """By purpose; every scope of the purpose that a token can hold is held."""
-    live = granted_scopes(view.partner, view.grants, view.scopes, view.loaded_at)
+    sight = sight_of(catalogue, view)
     found = []
     for purpose in sorted({scope.purpose for scope in view.scopes}, key=list(Purpose).index):
-        under = [scope for scope in view.scopes if scope.purpose is purpose]
-        shown: dict[str, str] = {}
-        for path, field in catalogue.fields.items():
-            kinds = [scope.fields[path].redaction for scope in under if path in scope.fields]
-            strict = strictest(field.kind, kinds) if kinds else None
-            if strict is None or strict.rung is Rung.WITHHOLD:
-                continue
-            if not (PURPOSES[purpose].is_analytics and CATEGORIES[field.category].is_identity):  # policy 2.8
-                shown[path] = strict.label()
-        is_silent = is_stopped or not live or (view.partner.is_abroad and view.partner.cross_border_mechanism is None)
-        names = tuple(scope.label for scope in under)
-        found.append((Column(view.partner.name, view.partner.role, purpose, names, is_silent), shown))
+        under = {path: one.together for (seen_for, path), one in sight.items() if seen_for is purpose}
+        shown = {path: redaction.label() for path, redaction in under.items() if redaction.rung is not Rung.WITHHOLD}
+        names = tuple(scope.label for scope in view.scopes if scope.purpose is purpose)
+        found.append((Column(view.partner.name, view.partner.role, purpose, names, is_stopped or not sight), shown))
     return found
 
 
